@@ -1,0 +1,166 @@
+"""One run of a script, from the request to its one final status."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+from eventsourcing.domain import event
+
+from domain.aggregate import Aggregate, DomainError
+from domain.sealed import Sealed
+
+
+class Status(StrEnum):
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    OUTPUT_LIMIT = "output_limit"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    INTERNAL_ERROR = "internal_error"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in {Status.QUEUED, Status.STARTING, Status.RUNNING}
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one run may use. Times in seconds, sizes in bytes, cpus in cores."""
+
+    wall_seconds: float = 30.0
+    cpus: float = 1.0
+    memory_bytes: int = 256 * 1024 * 1024
+    pids: int = 64
+    output_bytes: int = 10 * 1024 * 1024
+    disk_bytes: int = 64 * 1024 * 1024
+
+
+class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a run ended and what it used, as the kernel tells it."""
+
+    status: Status
+    reason: str
+    """In words, for people."""
+    exit_code: int | None = None
+    signal: int | None = None
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    last_frame: int = 0
+    """The number of the last output frame; 0 when there was none."""
+    stdout_bytes: int = 0
+    stderr_bytes: int = 0
+
+
+class ExecutionEnded(DomainError):
+    """The run has ended already; start a new one instead."""
+
+
+class Execution(Aggregate):
+    """One run of a script."""
+
+    name = "Execution"
+
+    class Requested(Aggregate.Created):
+        owner: UUID
+        language: str
+        version: str
+        script: Sealed[str]
+        stdin: Sealed[bytes] | None
+        limits: Limits
+        fingerprint: str
+        """HMAC of the canonical request under the owner's data key: tells a repeated request from a reused key."""
+
+    class SandboxCreated(Aggregate.Event):
+        sandbox: str
+
+    class Started(Aggregate.Event):
+        pass
+
+    class CancelRequested(Aggregate.Event):
+        pass
+
+    class Finished(Aggregate.Event):
+        outcome: Outcome
+        output: Sealed[bytes] | None
+        """All output frames in order, as the supervisor numbered them; None when there was no output."""
+
+    @event(Requested)
+    def __init__(
+        self,
+        id: UUID,
+        owner: UUID,
+        language: str,
+        version: str,
+        script: Sealed[str],
+        stdin: Sealed[bytes] | None,
+        limits: Limits,
+        fingerprint: str,
+        timestamp: datetime,
+    ) -> None:
+        self.owner = owner
+        self.language = language
+        self.language_version = version
+        self.script = script
+        self.stdin = stdin
+        self.limits = limits
+        self.fingerprint = fingerprint
+        self.status = Status.QUEUED
+        self.sandbox: str | None = None
+        self.is_cancel_requested = False
+
+    @event(SandboxCreated)
+    def _sandbox_created(self, sandbox: str) -> None:
+        self.sandbox = sandbox
+        self.status = Status.STARTING
+
+    @event(Started)
+    def _started(self, timestamp: datetime) -> None:
+        self.started_at = timestamp
+        self.status = Status.RUNNING
+
+    @event(CancelRequested)
+    def _cancel_requested(self, timestamp: datetime) -> None:
+        self.cancel_requested_at = timestamp
+        self.is_cancel_requested = True
+
+    @event(Finished)
+    def _finished(self, outcome: Outcome, output: Sealed[bytes] | None, timestamp: datetime) -> None:
+        self.outcome = outcome
+        self.output = output
+        self.ended_at = timestamp
+        self.status = outcome.status
+
+    def create_sandbox(self, sandbox: str, at: datetime) -> None:
+        """Record the intent to start a sandbox; asking again for the same one changes nothing."""
+        self._check_open()
+        if self.sandbox is None:
+            self.trigger_event(self.SandboxCreated, sandbox=sandbox, timestamp=at)
+
+    def start(self, at: datetime) -> None:
+        """The script runs; hearing it again changes nothing."""
+        self._check_open()
+        if self.status is not Status.RUNNING:
+            self.trigger_event(self.Started, timestamp=at)
+
+    def cancel(self, at: datetime) -> None:
+        """Ask for the end. A run that has no sandbox yet ends at once."""
+        self._check_open()
+        if not self.is_cancel_requested:
+            self.trigger_event(self.CancelRequested, timestamp=at)
+        if self.sandbox is None:
+            self.finish(Outcome(Status.CANCELLED, "cancelled before it started"), None, at)
+
+    def finish(self, outcome: Outcome, output: Sealed[bytes] | None, at: datetime) -> None:
+        """Record the one true ending."""
+        self._check_open()
+        self.trigger_event(self.Finished, outcome=outcome, output=output, timestamp=at)
+
+    def _check_open(self) -> None:
+        if self.status.is_final:
+            raise ExecutionEnded
