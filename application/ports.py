@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -138,6 +139,79 @@ class Ids(Protocol):
     def new(self) -> UUID: ...
 
 
+# People ---------------------------------------------------------------------------------------------------
+
+
+class Passwords(Protocol):
+    def hash(self, password: str) -> str: ...
+
+    def verify(self, hash: str | None, password: str) -> bool:
+        """Whether it is the right one. Takes as long for a missing hash as for a wrong password."""
+
+
+class Credentials(Protocol):
+    """Password hashes, by user. They are no events: a hash must be forgotten when it is replaced."""
+
+    def put(self, user: UUID, hash: str) -> None: ...
+
+    def get(self, user: UUID) -> str | None: ...
+
+
+class Session(msgspec.Struct, frozen=True):
+    user: UUID
+    expires_at: datetime
+
+
+class Sessions(Protocol):
+    """Server-side sessions. Only a digest of the token is stored."""
+
+    def open(self, user: UUID, expires_at: datetime) -> str:
+        """Returns the new session's token, 256 random bits."""
+
+    def find(self, token: str) -> Session | None: ...
+
+    def revoke(self, token: str) -> None: ...
+
+
+class Names(Protocol):
+    def id_of(self, name: str) -> UUID:
+        """The id of the stream of a unique name, as a keyed hash: the name cannot be read back from it."""
+
+
+# Work outside ---------------------------------------------------------------------------------------------
+
+
+class TaskKind(StrEnum):
+    START = "start"
+    STOP = "stop"
+    WATCH = "watch"
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One thing to do outside, because of one event."""
+
+    id: UUID
+    """The event's id."""
+    kind: TaskKind
+    execution: UUID
+    correlation: UUID
+    trace: str
+
+
+class Tasks(Protocol):
+    """One worker's tasks. They stay until they are done, whatever dies."""
+
+    def pending(self) -> Sequence[Task]:
+        """The oldest first."""
+
+    def done(self, task: UUID) -> None: ...
+
+
+class UnfinishedRuns(Protocol):
+    def unfinished(self) -> Sequence[UUID]:
+        """The runs that may not have ended yet, as the read model knows them: it may lag."""
+
+
 # Sandboxes ------------------------------------------------------------------------------------------------
 
 STDOUT, STDERR = 1, 2
@@ -189,6 +263,10 @@ class SandboxUnavailable(Exception):
     """Sandboxes cannot be started here; the message says what is missing and how to get it."""
 
 
+class NoCapacity(Exception):
+    """All slots are taken; try again when a run has ended."""
+
+
 class SandboxNotFound(Exception):
     """There is no such sandbox (any more)."""
 
@@ -197,7 +275,10 @@ class Sandbox(Protocol):
     """Isolated places to run one script each. They outlive the process that started them."""
 
     def start(self, job: Job) -> None:
-        """Start it; a second start of the same name changes nothing. Raises SandboxUnavailable."""
+        """Start it; a second start of the same name changes nothing. Raises NoCapacity, SandboxUnavailable."""
+
+    def has_capacity(self) -> bool:
+        """Whether a start would find a free slot now."""
 
     def watch(self, sandbox: str, after: int = 0) -> Iterator[Frame]:
         """Its frames, live: Started, each Output numbered above `after`, and at last Ended.
@@ -213,3 +294,32 @@ class Sandbox(Protocol):
 
     def remove(self, sandbox: str) -> None:
         """Forget an ended one with its output; kills a running one first. Harmless when unknown."""
+
+
+class LiveUnavailable(Exception):
+    """Live output cannot be passed on now; nothing of the run is lost, its end stores all of it."""
+
+
+class FramesMissing(Exception):
+    """Frames before these were never written, or were forgotten: write again from the last one that is there."""
+
+
+class LiveOutput(Protocol):
+    """Output on its way to whoever watches, kept until the run's end has stored it for good."""
+
+    def last(self, execution: UUID) -> int:
+        """The number of the last frame written; 0 for none. Raises LiveUnavailable."""
+
+    def append(self, execution: UUID, owner: UUID, frames: Sequence[Output]) -> None:
+        """Write and announce frames, sealed with the owner's key; those not above the last one are dropped.
+
+        Raises FramesMissing when they do not follow the last one, LiveUnavailable when nothing can be written.
+        """
+
+    def expire(self, execution: UUID) -> None:
+        """It is stored for good: forget it in a minute."""
+
+
+class Runtimes(Protocol):
+    def find(self, language: str, version: str | None) -> Runtime | None:
+        """The newest one that can run here when no version is named; None when there is none."""

@@ -1,13 +1,9 @@
 """Every aggregate and every event type of the system, by the name it is stored under."""
 
-from eventsourcing.domain import CanMutateAggregate
-
 from domain.aggregate import Aggregate
 from domain.execution import Execution
 from domain.name import Name
 from domain.user import User
-
-DomainEvent = CanMutateAggregate  # what the library calls an event that changes an aggregate
 
 AGGREGATES: tuple[type[Aggregate], ...] = (Execution, Name, User)
 
@@ -16,7 +12,9 @@ def _events_of(aggregate: type[Aggregate]) -> dict[str, type]:
     return {
         f"{aggregate.name}.{name}": value
         for name, value in vars(aggregate).items()
-        if isinstance(value, type) and issubclass(value, (Aggregate.Event, Aggregate.Created)) and name not in {"Event", "Created"}
+        if isinstance(value, type)
+        and issubclass(value, (Aggregate.Event, Aggregate.Created))
+        and name not in {"Event", "Created"}
     }
 
 

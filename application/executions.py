@@ -1,0 +1,137 @@
+"""Requesting and cancelling runs."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID, uuid5
+
+import msgspec
+from msgspec import Meta
+
+from application.handler import change
+from application.ports import Context, EventLog, Ids, Recorded, Runtimes, Seals, VersionConflict
+from domain.aggregate import DomainError
+from domain.execution import Execution, Limits
+
+SCRIPT_CHARACTERS = 50_000
+STDIN_BYTES = 1_000_000
+
+_KEYS = UUID("6f1c9a52-4d1e-5b0e-9d0a-8d4b5a4f2f10")
+"""The namespace in which an idempotency key becomes an execution's id."""
+
+
+class UnknownLanguage(DomainError):
+    """This language, or this version of it, cannot run here."""
+
+
+class TooLarge(DomainError):
+    """A part of the request is larger than allowed."""
+
+
+class LimitAboveCeiling(DomainError):
+    """A limit is above what this installation allows."""
+
+
+class KeyReused(DomainError):
+    """This Idempotency-Key was used for another request; send a new key with a new request."""
+
+
+class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody wants to run."""
+
+    language: str
+    script: Annotated[str, Meta(description=f"at most {SCRIPT_CHARACTERS:,} characters")]
+    version: str | None = None
+    stdin: Annotated[str, Meta(description=f"at most {STDIN_BYTES:,} bytes of UTF-8")] | None = None
+    limits: "LimitWishes | None" = None
+
+
+class LimitWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Limits other than the default ones; times in seconds, sizes in bytes, cpus in cores."""
+
+    wall_seconds: Annotated[float, Meta(gt=0)] | None = None
+    cpus: Annotated[float, Meta(gt=0)] | None = None
+    memory_bytes: Annotated[int, Meta(ge=16 * 1024 * 1024)] | None = None
+    pids: Annotated[int, Meta(ge=1)] | None = None
+    output_bytes: Annotated[int, Meta(ge=1)] | None = None
+    disk_bytes: Annotated[int, Meta(ge=64 * 1024)] | None = None
+
+    def within(self, defaults: Limits, ceilings: Limits) -> Limits:
+        """The limits of the run. Raises LimitAboveCeiling."""
+        wishes = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        for name, value in wishes.items():
+            if value > getattr(ceilings, name):
+                raise LimitAboveCeiling(f"limits.{name} is {value}; at most {getattr(ceilings, name)} is allowed here.")
+        return msgspec.structs.replace(defaults, **wishes)
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The run is in the log; it will be run, whatever happens next."""
+
+    execution_id: UUID
+    position: int
+
+
+class Executions:
+    """The commands on runs. Every method is safe to call again."""
+
+    def __init__(self, log: EventLog, seals: Seals, ids: Ids, runtimes: Runtimes, defaults: Limits, ceilings: Limits):
+        self._log = log
+        self._seals = seals
+        self._ids = ids
+        self._runtimes = runtimes
+        self._defaults = defaults
+        self._ceilings = ceilings
+
+    def request(self, context: Context, owner: UUID, request: RunRequest, key: str | None = None) -> Accepted:
+        """Accept a run, once per key. Raises UnknownLanguage, TooLarge, LimitAboveCeiling or KeyReused."""
+        fingerprint = self._seals.fingerprint(owner, msgspec.json.encode(request, order="deterministic"))
+        execution = self._ids.new() if key is None else uuid5(_KEYS, f"{owner}:{key}")
+        earlier = self._log.history(execution) if key is not None else ()
+        if earlier:
+            return _answer_again(earlier, fingerprint)
+        requested = self._decide(context, execution, owner, request, fingerprint)
+        try:
+            return Accepted(execution, self._log.save(context, requested))
+        except VersionConflict:
+            return _answer_again(self._log.history(execution), fingerprint)
+
+    def cancel(self, context: Context, execution: UUID) -> int:
+        """Ask a run to end. Returns the position of the request. Raises StreamNotFound or ExecutionEnded."""
+        _, position = change(self._log, context, Execution, execution, lambda run: run.cancel(context.at))
+        return position
+
+    def _decide(
+        self, context: Context, execution: UUID, owner: UUID, request: RunRequest, fingerprint: str
+    ) -> Execution:
+        script, stdin = _contents(request)
+        runtime = self._runtimes.find(request.language, request.version)
+        if runtime is None:
+            wanted = " ".join(filter(None, [request.language, request.version]))
+            raise UnknownLanguage(f"{wanted!r} cannot run here; GET /api/v1/runtimes lists what can.")
+        return Execution(
+            id=execution,
+            owner=owner,
+            language=runtime.language,
+            version=runtime.version,
+            limits=(request.limits or LimitWishes()).within(self._defaults, self._ceilings),
+            script=self._seals.seal(owner, script),
+            stdin=self._seals.seal(owner, stdin) if stdin else None,
+            fingerprint=fingerprint,
+            timestamp=context.at,
+        )
+
+
+def _contents(request: RunRequest) -> tuple[bytes, bytes]:
+    if len(request.script) > SCRIPT_CHARACTERS:
+        raise TooLarge(f"The script has {len(request.script):,} characters; at most {SCRIPT_CHARACTERS:,} are allowed.")
+    stdin = (request.stdin or "").encode()
+    if len(stdin) > STDIN_BYTES:
+        raise TooLarge(f"stdin has {len(stdin):,} bytes; at most {STDIN_BYTES:,} are allowed.")
+    return request.script.encode(), stdin
+
+
+def _answer_again(earlier: Sequence[Recorded], fingerprint: str) -> Accepted:
+    requested = earlier[0]
+    if requested.data.fingerprint != fingerprint:
+        raise KeyReused
+    return Accepted(requested.stream, requested.position)

@@ -1,0 +1,113 @@
+"""Starts and stops sandboxes, as the tasks made from events say."""
+
+import logging
+from threading import Event
+from uuid import UUID
+
+from application.handler import change
+from application.ports import (
+    Clock,
+    Context,
+    Erased,
+    EventLog,
+    Job,
+    NoCapacity,
+    Runtimes,
+    Sandbox,
+    SandboxUnavailable,
+    Seals,
+    Task,
+    TaskKind,
+    Tasks,
+)
+from domain.execution import Execution, ExecutionEnded, Outcome, Status
+
+log = logging.getLogger(__name__)
+
+ACTOR = "worker:executor"
+
+
+def sandbox_of(execution: UUID, attempt: int = 1) -> str:
+    """The name of a run's sandbox: the same at every try, so that a second start finds the first."""
+    return f"run-{execution}-{attempt}"
+
+
+class Executor:
+    """Works off its tasks, the oldest first. Every task may be done twice without harm."""
+
+    def __init__(
+        self, log: EventLog, seals: Seals, clock: Clock, tasks: Tasks, sandbox: Sandbox, runtimes: Runtimes
+    ) -> None:
+        self._log = log
+        self._seals = seals
+        self._clock = clock
+        self._tasks = tasks
+        self._sandbox = sandbox
+        self._runtimes = runtimes
+        self.bell = Event()
+        """Rung when there may be new tasks, and to stop."""
+
+    def run(self, stop: Event) -> None:
+        """Work until told to stop; looks for tasks when the bell rings and once a second."""
+        while not stop.is_set():
+            self.bell.clear()
+            if self._work_off(stop):
+                self.bell.wait(1.0)
+            else:
+                self._wait_for_slot()
+
+    def _wait_for_slot(self) -> None:
+        while not (self._sandbox.has_capacity() or self.bell.wait(0.01)):
+            pass
+
+    def _work_off(self, stop: Event) -> bool:
+        """Do what can be done now. Returns whether nothing is left waiting for a free slot."""
+        pending = self._tasks.pending()
+        for task in sorted(pending, key=lambda task: task.kind is TaskKind.START):
+            if stop.is_set():
+                return True
+            if task.kind is TaskKind.START and not self._sandbox.has_capacity():
+                return False
+            self._do(task)
+        return True
+
+    def _do(self, task: Task) -> None:
+        try:
+            self._start(task) if task.kind is TaskKind.START else self._sandbox.stop(sandbox_of(task.execution))
+        except NoCapacity:
+            return
+        except ExecutionEnded:
+            log.info("run %s ended before its sandbox was made", task.execution)
+        self._tasks.done(task.id)
+
+    def _start(self, task: Task) -> None:
+        context = self._context(task)
+        name = sandbox_of(task.execution)
+        run, _ = change(self._log, context, Execution, task.execution, lambda run: run.create_sandbox(name, context.at))
+        try:
+            self._sandbox.start(self._job(run, name))
+        except (SandboxUnavailable, Erased) as problem:
+            self._give_up(context, run, str(problem) or str(problem.__doc__))
+            return
+        # A cancel that came between the event and the start found no sandbox to stop.
+        if self._log.load(Execution, task.execution).is_cancel_requested:
+            self._sandbox.stop(name)
+
+    def _give_up(self, context: Context, run: Execution, why: str) -> None:
+        outcome = Outcome(Status.INTERNAL_ERROR, f"no sandbox could be started: {why}")
+        change(self._log, context, Execution, run.id, lambda run: run.finish(outcome, None, context.at))
+
+    def _job(self, run: Execution, name: str) -> Job:
+        runtime = self._runtimes.find(run.language, run.language_version)
+        if runtime is None:
+            raise SandboxUnavailable(f"{run.language} {run.language_version} is not installed here any more")
+        return Job(
+            sandbox=name,
+            runtime=runtime,
+            script=self._seals.open(run.script),
+            stdin=self._seals.open(run.stdin) if run.stdin else b"",
+            limits=run.limits,
+        )
+
+    def _context(self, task: Task) -> Context:
+        return Context(ACTOR, self._clock.now(), task.correlation, task.id, task.trace)

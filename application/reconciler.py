@@ -1,0 +1,70 @@
+"""Compares the sandboxes there are with those there should be, and mends both sides."""
+
+import logging
+from threading import Event
+from uuid import UUID, uuid4
+
+from application.handler import change
+from application.ports import Clock, Context, EventLog, Sandbox, StreamNotFound, TaskKind, Tasks, UnfinishedRuns
+from domain.execution import Execution, ExecutionEnded, Outcome, Status
+
+log = logging.getLogger(__name__)
+
+ACTOR = "worker:monitor"
+INTERVAL_SECONDS = 30.0
+
+
+class Reconciler:
+    """A sandbox that nobody wants is removed; a run whose sandbox has vanished ends as lost."""
+
+    def __init__(self, log: EventLog, clock: Clock, runs: UnfinishedRuns, starts: Tasks, sandbox: Sandbox) -> None:
+        self._log = log
+        self._clock = clock
+        self._runs = runs
+        self._starts = starts
+        self._sandbox = sandbox
+
+    def run(self, stop: Event) -> None:
+        """At start and every 30 s."""
+        while not stop.is_set():
+            self.remove_unwanted()
+            self.end_lost()
+            stop.wait(INTERVAL_SECONDS)
+
+    def remove_unwanted(self) -> None:
+        """The sandboxes first, then the log: what was started in between is not even looked at."""
+        for name in self._sandbox.list():
+            if not self._is_wanted(name):
+                log.warning("removing sandbox %s, which no open run wants", name)
+                self._sandbox.remove(name)
+
+    def end_lost(self) -> None:
+        """The open runs first, then the starts still to come, then the sandboxes.
+
+        A run in the first that is in neither of the others had its sandbox and has it no more.
+        """
+        open_runs = [run for run in map(self._load, self._runs.unfinished()) if run and run.sandbox]
+        to_come = {task.execution for task in self._starts.pending() if task.kind is TaskKind.START}
+        there = set(self._sandbox.list())
+        for run in open_runs:
+            if run.id not in to_come and run.sandbox not in there:
+                self._end(run.id)
+
+    def _end(self, execution: UUID) -> None:
+        log.warning("run %s has lost its sandbox", execution)
+        context = Context(ACTOR, self._clock.now(), uuid4())
+        outcome = Outcome(Status.LOST, "its sandbox vanished before it told how the run ended")
+        try:
+            change(self._log, context, Execution, execution, lambda run: run.finish(outcome, None, context.at))
+        except ExecutionEnded:
+            log.info("run %s had ended already", execution)
+
+    def _is_wanted(self, sandbox: str) -> bool:
+        run = self._load(UUID(sandbox.removeprefix("run-").rpartition("-")[0]))
+        return run is not None and not run.status.is_final and run.sandbox == sandbox
+
+    def _load(self, execution: UUID) -> Execution | None:
+        try:
+            return self._log.load(Execution, execution)
+        except StreamNotFound:
+            return None

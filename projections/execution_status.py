@@ -1,0 +1,116 @@
+"""Where each run stands: one document per execution, and its part of the live stream."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from application.ports import Recorded
+from domain.execution import Execution, Limits, Outcome, Status
+from domain.sealed import Sealed
+from projections.projection import Notice, Projection, Put, Query, plain
+
+
+class ExecutionStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One run as its owner sees it; private content is still sealed."""
+
+    id: UUID
+    owner: UUID
+    language: str
+    version: str
+    script: Sealed[str]
+    stdin: Sealed[bytes] | None
+    limits: Limits
+    status: Status
+    requested_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    is_cancel_requested: bool = False
+    outcome: Outcome | None = None
+    output: Sealed[bytes] | None = None
+    position: int
+
+
+def fold(event: Recorded) -> Iterator[Put]:
+    match event.data:
+        case Execution.Requested() as requested:
+            yield Put(
+                event.stream,
+                owner=requested.owner,
+                language=requested.language,
+                version=requested.version,
+                script=plain(requested.script),
+                stdin=plain(requested.stdin),
+                limits=plain(requested.limits),
+                status=Status.QUEUED.value,
+                requested_at=event.at,
+            )
+        case Execution.SandboxCreated():
+            yield Put(event.stream, status=Status.STARTING.value)
+        case Execution.Started():
+            yield Put(event.stream, status=Status.RUNNING.value, started_at=event.at)
+        case Execution.CancelRequested():
+            yield Put(event.stream, is_cancel_requested=True)
+        case Execution.Finished(outcome=outcome, output=output):
+            yield Put(
+                event.stream,
+                status=outcome.status.value,
+                ended_at=event.at,
+                outcome=plain(outcome),
+                output=plain(output),
+            )
+
+
+class TimelineEntry(msgspec.Struct, frozen=True):
+    """One event of a run, in words."""
+
+    position: int
+    at: datetime
+    type: str
+    words: str
+    status: Status | None
+
+
+def timeline_entry(event: Recorded) -> TimelineEntry:
+    kind, words, status = _describe(event)
+    return TimelineEntry(event.position, event.at, kind, words, status)
+
+
+def _describe(event: Recorded) -> tuple[str, str, Status | None]:
+    match event.data:
+        case Execution.Requested(language=language, version=version):
+            return "requested", f"Requested, {language} {version}", Status.QUEUED
+        case Execution.SandboxCreated():
+            return "sandbox_created", "A sandbox is being made", Status.STARTING
+        case Execution.Started():
+            return "started", "Running", Status.RUNNING
+        case Execution.CancelRequested():
+            return "cancel_requested", "Asked to cancel", None
+        case Execution.Finished(outcome=outcome):
+            return "finished", outcome.reason[:1].upper() + outcome.reason[1:], outcome.status
+    raise ValueError(f"{event.type} is no event of a run")
+
+
+def announce(event: Recorded) -> Iterator[Notice]:
+    if event.type.startswith("Execution."):
+        entry = timeline_entry(event)
+        data = msgspec.to_builtins(entry)
+        yield Notice(event.position, event.lane, event.stream, event.version, entry.type, data)
+
+
+def one(execution: UUID) -> Query:
+    return Query("execution_status", {"_id": execution}, limit=1)
+
+
+def moved(positions: dict[UUID, int]) -> Query:
+    """Those runs whose document is past the position given for each."""
+    beyond = [{"_id": execution, "position": {"$gt": position}} for execution, position in positions.items()]
+    return Query("execution_status", {"$or": beyond})
+
+
+def unfinished() -> Query:
+    return Query("execution_status", {"ended_at": None})
+
+
+PROJECTION = Projection("execution_status", 1, fold, indexes=((("ended_at", 1),),), announce=announce)

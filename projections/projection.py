@@ -1,0 +1,62 @@
+"""What a projection is: a pure fold from events to changes of documents, and the questions asked of them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from application.ports import Recorded
+
+ASCENDING, DESCENDING = 1, -1
+
+
+class Put:
+    """Set fields of one document, making it when it is missing."""
+
+    __slots__ = ("fields", "id")
+
+    def __init__(self, id: UUID, **fields: Any) -> None:
+        self.id = id
+        self.fields = fields
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Told to the live streams after a change was committed. A hint: the log is the truth."""
+
+    position: int
+    lane: int
+    stream: UUID
+    version: int
+    kind: str
+    data: dict[str, Any]
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A question to one read model; a port runs it."""
+
+    projection: str
+    filter: Mapping[str, Any]
+    sort: tuple[tuple[str, int], ...] = ()
+    limit: int = 0
+
+
+class Projection(msgspec.Struct, frozen=True):
+    """A read model: its name, its version (a new one means another shape), and how events change it.
+
+    `fold` gets the event and nothing else, so it can cause no effect; a document belongs to one lane.
+    """
+
+    name: str
+    version: int
+    fold: Callable[[Recorded], Iterable[Put]]
+    indexes: tuple[tuple[tuple[str, int], ...], ...] = ()
+    announce: Callable[[Recorded], Iterable[Notice]] = lambda _: ()
+    is_effect: bool = False
+    """Its documents are things to do outside: never folded again, and new ones start at the head of an old log."""
+
+
+def plain(value: Any) -> Any:
+    """A value as the read models store it: builtin types, with ids, times and bytes kept as they are."""
+    return msgspec.to_builtins(value, builtin_types=(UUID, bytes, datetime))

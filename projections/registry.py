@@ -1,0 +1,7 @@
+"""Every read model there is."""
+
+from projections import execution_history, execution_status, sandbox_tasks
+from projections.projection import Projection
+
+READ_MODELS: tuple[Projection, ...] = (execution_status.PROJECTION, execution_history.PROJECTION)
+EFFECTS: tuple[Projection, ...] = (sandbox_tasks.EXECUTOR, sandbox_tasks.MONITOR)

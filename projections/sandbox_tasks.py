@@ -1,0 +1,38 @@
+"""What executors and monitors have yet to do: the durable half of an effect, made from events.
+
+A task is written in the same transaction as the mark of the event it follows from, and deleted when it is done.
+It is an effect, so it is never rebuilt: only events above the mark make tasks.
+"""
+
+from collections.abc import Iterator
+
+from application.ports import Recorded, TaskKind
+from domain.execution import Execution
+from projections.projection import ASCENDING, Projection, Put, Query
+
+
+def fold_for_executor(event: Recorded) -> Iterator[Put]:
+    match event.data:
+        case Execution.Requested():
+            yield _task(TaskKind.START, event)
+        case Execution.CancelRequested():
+            yield _task(TaskKind.STOP, event)
+
+
+def fold_for_monitor(event: Recorded) -> Iterator[Put]:
+    match event.data:
+        case Execution.SandboxCreated():
+            yield _task(TaskKind.WATCH, event)
+
+
+def _task(kind: TaskKind, event: Recorded) -> Put:
+    return Put(event.id, kind=kind.value, execution=event.stream, correlation=event.correlation, trace=event.trace)
+
+
+def pending(projection: Projection) -> Query:
+    """All tasks not yet done, the oldest first."""
+    return Query(projection.name, {}, (("position", ASCENDING),))
+
+
+EXECUTOR = Projection("executor_tasks", 1, fold_for_executor, is_effect=True)
+MONITOR = Projection("monitor_tasks", 1, fold_for_monitor, is_effect=True)
