@@ -1,0 +1,1 @@
+"""`runledger up`: every process of Runledger on one machine, under one supervisor."""
