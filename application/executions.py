@@ -74,7 +74,9 @@ class Accepted(msgspec.Struct, frozen=True):
 class Executions:
     """The commands on runs. Every method is safe to call again."""
 
-    def __init__(self, log: EventLog, seals: Seals, ids: Ids, runtimes: Runtimes, defaults: Limits, ceilings: Limits):
+    def __init__(
+        self, log: EventLog, seals: Seals, ids: Ids, runtimes: Runtimes, defaults: Limits, ceilings: Limits
+    ) -> None:
         self._log = log
         self._seals = seals
         self._ids = ids

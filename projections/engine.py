@@ -22,6 +22,7 @@ class Cursor(msgspec.Struct, frozen=True):
     """How far one projection has come in one lane, and the epoch of the owner who may move it."""
 
     projection: str
+    generation: int
     lane: int
     position: int
     epoch: int

@@ -1,0 +1,190 @@
+"""Read models in Mongo: one collection per generation of a projection, its cursors beside it."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from pymongo import IndexModel, UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+from adapters.mongo.connection import DURABLE, MAJORITY, Document, durable, newest, reachable
+from application.ports import Task
+from projections import execution_status, sandbox_tasks
+from projections.engine import Cursor, CursorLost
+from projections.projection import Projection, Query
+
+T = TypeVar("T")
+
+TRIES = 5
+
+
+class OtherVersion(Exception):
+    """A read model was built by another version of its projection and has to be rebuilt."""
+
+
+class CursorMissing(Exception):
+    """The cursor of a read model is missing, so nobody knows how far it has come; it has to be rebuilt."""
+
+
+class MongoReadModels:
+    """Stores what projections yield; documents and cursor change in one transaction."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+        self._client = database.client
+        self._generations = durable(database, "generations")
+        self._cursors = durable(database, "cursors")
+
+    def prepare(self, projections: Iterable[Projection], lane_heads: Mapping[int, int], lanes: int) -> None:
+        """Make what is missing: a new read model starts at 0, a new effect at the head of each lane."""
+        for projection in projections:
+            with reachable():
+                self._prepare(projection, lane_heads if projection.is_effect else {}, lanes)
+
+    def _prepare(self, projection: Projection, starts: Mapping[int, int], lanes: int) -> None:
+        found = self._generations.find_one({"_id": projection.name})
+        if found is None:
+            self._make(projection, starts, lanes)
+        elif found["version"] != projection.version:
+            raise OtherVersion(
+                f"The read model {projection.name} has version {found['version']}, this program folds version "
+                f"{projection.version}: run the program it was made with, or rebuild it."
+            )
+
+    def _make(self, projection: Projection, starts: Mapping[int, int], lanes: int) -> None:
+        collection = self._database[collection_name(projection.name, 1)]
+        indexes = [IndexModel(list(keys)) for keys in projection.indexes]
+        collection.create_indexes([*indexes, IndexModel("position")])
+        for lane in range(lanes):
+            cursor = {"position": starts.get(lane, 0), "epoch": 0}
+            self._cursors.update_one(
+                {"_id": _cursor_id(projection.name, 1, lane)}, {"$setOnInsert": cursor}, upsert=True
+            )
+        # The pointer last: a projection is there when its pointer is.
+        try:
+            self._generations.insert_one({"_id": projection.name, "generation": 1, "version": projection.version})
+        except DuplicateKeyError:
+            return
+
+    def claim(self, projection: Projection, lane: int) -> Cursor:
+        generation = self.generation(projection.name)
+        id = _cursor_id(projection.name, generation, lane)
+        with reachable():
+            found = self._in_transaction(lambda session: self._next_epoch(id, session))
+        if found is None:
+            raise CursorMissing(f"{projection.name}, lane {lane}")
+        return Cursor(projection.name, generation, lane, found["position"], found["epoch"] + 1)
+
+    def _next_epoch(self, id: str, session: ClientSession) -> Document | None:
+        return self._cursors.find_one_and_update({"_id": id}, {"$inc": {"epoch": 1}}, session=session)
+
+    def commit(self, cursor: Cursor, changes: Mapping[UUID, Mapping[str, Any]], position: int) -> None:
+        with reachable():
+            self._in_transaction(lambda session: self._write(cursor, changes, position, session))
+
+    def _write(
+        self, cursor: Cursor, changes: Mapping[UUID, Mapping[str, Any]], position: int, session: ClientSession
+    ) -> None:
+        moved = self._cursors.update_one(
+            {
+                "_id": _cursor_id(cursor.projection, cursor.generation, cursor.lane),
+                "epoch": cursor.epoch,
+                "position": cursor.position,
+            },
+            {"$set": {"position": position}},
+            session=session,
+        )
+        # An update that matches nothing does not abort the transaction by itself.
+        if moved.matched_count != 1:
+            raise CursorLost
+        if changes:
+            puts = [
+                UpdateOne({"_id": id}, {"$set": {**fields, "lane": cursor.lane}}, upsert=True)
+                for id, fields in changes.items()
+            ]
+            self._documents(cursor.projection, cursor.generation).bulk_write(puts, ordered=False, session=session)
+
+    def _in_transaction(self, act: Callable[[ClientSession], T]) -> T:
+        for tries_left in reversed(range(TRIES)):
+            with self._client.start_session(causal_consistency=False) as session:
+                try:
+                    with session.start_transaction(read_concern=MAJORITY, write_concern=DURABLE):
+                        return act(session)
+                except OperationFailure as error:
+                    if not (tries_left and error.has_error_label("TransientTransactionError")):
+                        raise
+            time.sleep(0.01)
+        raise AssertionError
+
+    def generation(self, projection: str) -> int:
+        """The live generation."""
+        with reachable():
+            found = newest(self._generations).find_one({"_id": projection})
+        if found is None:
+            raise CursorMissing(f"{projection} was never made; start with `runledger up`.")
+        return int(found["generation"])
+
+    def positions(self, projection: str) -> dict[int, int]:
+        """How far it has come, by lane."""
+        prefix = f"{projection}/{self.generation(projection)}/"
+        with reachable():
+            found = self._cursors.find({"_id": {"$regex": f"^{prefix}"}})
+            return {int(cursor["_id"].removeprefix(prefix)): cursor["position"] for cursor in found}
+
+    def find(self, query: Query, kind: type[T]) -> Sequence[T]:
+        """What a query asks for, as the type given."""
+        documents = self._documents(query.projection, self.generation(query.projection))
+        with reachable():
+            found = documents.find(query.filter, sort=list(query.sort) or None, limit=query.limit)
+            return [as_type(document, kind) for document in found]
+
+    def delete(self, projection: str, id: UUID) -> None:
+        """Remove one document of an effect, which is done."""
+        with reachable():
+            self._documents(projection, self.generation(projection)).delete_one({"_id": id})
+
+    def _documents(self, projection: str, generation: int) -> Collection[Document]:
+        return durable(self._database, collection_name(projection, generation))
+
+
+class MongoTasks:
+    """One worker's tasks, as its projection wrote them."""
+
+    def __init__(self, read_models: MongoReadModels, projection: Projection) -> None:
+        self._read_models = read_models
+        self._projection = projection
+
+    def pending(self) -> Sequence[Task]:
+        return self._read_models.find(sandbox_tasks.pending(self._projection), Task)
+
+    def done(self, task: UUID) -> None:
+        self._read_models.delete(self._projection.name, task)
+
+
+class MongoUnfinishedRuns:
+    def __init__(self, read_models: MongoReadModels) -> None:
+        self._read_models = read_models
+
+    def unfinished(self) -> Sequence[UUID]:
+        return [
+            run.id for run in self._read_models.find(execution_status.unfinished(), execution_status.ExecutionStatus)
+        ]
+
+
+def as_type(document: Mapping[str, Any], kind: type[T]) -> T:
+    """A stored document as a type of its projection; `_id` is called `id` there."""
+    return msgspec.convert(dict(document) | {"id": document["_id"]}, kind, builtin_types=(UUID, bytes, datetime))
+
+
+def collection_name(projection: str, generation: int) -> str:
+    return f"{projection}_g{generation}"
+
+
+def _cursor_id(projection: str, generation: int, lane: int) -> str:
+    return f"{projection}/{generation}/{lane}"

@@ -1,0 +1,118 @@
+"""One Redis connection for all live streams of an API process."""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from adapters.redis.channels import LiveFrames, decode, notices_of, output_of
+from projections.projection import Notice
+
+log = logging.getLogger(__name__)
+
+QUEUE_BYTES = 1024 * 1024
+"""A client that lets more than this pile up is closed; it comes back and resumes by id."""
+
+SUBSCRIBE_SECONDS = 1.0
+_ALWAYS = "always"
+
+
+class Inbox:
+    """What one stream has yet to look at."""
+
+    def __init__(self) -> None:
+        self._messages: asyncio.Queue[tuple[Notice | LiveFrames | None, int]] = asyncio.Queue()
+        self._size = 0
+        self.has_overflowed = False
+
+    def put(self, message: Notice | LiveFrames | None, size: int = 0) -> None:
+        """None wakes the reader up, to look for itself."""
+        if self._size + size > QUEUE_BYTES:
+            self.has_overflowed = True
+            return
+        self._size += size
+        self._messages.put_nowait((message, size))
+
+    async def get(self) -> Notice | LiveFrames | None:
+        message, size = await self._messages.get()
+        self._size -= size
+        return message
+
+
+class RedisBus:
+    """Hands what Redis publishes to the streams of this process that asked for it."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+        self._pubsub: PubSub = redis.pubsub()
+        self._inboxes: dict[str, set[Inbox]] = defaultdict(set)
+        self._confirmed: dict[str, asyncio.Event] = {}
+
+    async def run(self) -> None:
+        """Read for ever. The library connects and subscribes again by itself; what was missed is asked from the log."""
+        while True:
+            try:
+                await self._pubsub.subscribe(_ALWAYS)
+                async for message in self._pubsub.listen():
+                    self._hand_over(message)
+            except (RedisError, OSError) as error:
+                log.warning("live updates wait for Redis: %s", error)
+                await asyncio.sleep(0.5)
+
+    @contextlib.asynccontextmanager
+    async def subscribe(self, execution: UUID) -> AsyncIterator[Inbox]:
+        """An inbox that misses nothing published from now on, as long as Redis stays."""
+        inbox = Inbox()
+        channels = [notices_of(execution), output_of(execution)]
+        for channel in channels:
+            self._inboxes[channel].add(inbox)
+        try:
+            await self._listen_to(channels)
+            yield inbox
+        finally:
+            await self._leave(channels, inbox)
+
+    async def _listen_to(self, channels: Sequence[str]) -> None:
+        confirmed = [self._confirmed.setdefault(channel, asyncio.Event()) for channel in channels]
+        try:
+            async with asyncio.timeout(SUBSCRIBE_SECONDS):
+                await self._pubsub.subscribe(*channels)
+                await asyncio.gather(*(event.wait() for event in confirmed))
+        except (TimeoutError, RedisError, OSError) as error:
+            log.warning("streaming without Redis for now: %s", error or "no answer")
+
+    async def _leave(self, channels: Sequence[str], inbox: Inbox) -> None:
+        for channel in channels:
+            self._inboxes[channel].discard(inbox)
+        empty = [channel for channel in channels if not self._inboxes[channel]]
+        for channel in empty:
+            del self._inboxes[channel]
+            self._confirmed.pop(channel, None)
+        if empty:
+            with contextlib.suppress(RedisError, OSError):
+                await self._pubsub.unsubscribe(*empty)
+
+    def _hand_over(self, message: dict[str, object]) -> None:
+        channel = bytes(message["channel"]).decode()  # type: ignore[call-overload]
+        if message["type"] == "subscribe" and channel in self._confirmed:
+            self._confirmed[channel].set()
+        data = message["data"]
+        if message["type"] == "message" and isinstance(data, bytes):
+            decoded = decode(channel, data)
+            for inbox in self._inboxes.get(channel, ()):
+                inbox.put(decoded, len(data))
+
+    async def frames(self, execution: UUID, after: int) -> list[LiveFrames]:
+        """The frames of a run above a number, still sealed; empty when Redis has none or is away."""
+        try:
+            entries = await self._redis.xrange(output_of(execution), min=f"({after}-0" if after else "-", max="+")
+        except (RedisError, OSError):
+            return []
+        decoded = (decode(output_of(execution), fields[b"m"]) for _, fields in entries)
+        return [message for message in decoded if isinstance(message, LiveFrames)]
