@@ -1,0 +1,1 @@
+"""The event log, and what else is kept in MongoDB."""

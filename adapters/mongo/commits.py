@@ -1,0 +1,101 @@
+"""The collection `commits`: one document for all events that were stored together.
+
+`_id` is its first position, `z` its last, `n` their number, `at` the commit time (it never falls), `c` the commit ids
+of the callers grouped in it, `st` the streams, `l` the lanes, `k` one unique key per event, `e` the events.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from bson.binary import Binary
+from eventsourcing.persistence import IntegrityError
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from adapters.mongo.connection import durable
+
+Document = dict[str, Any]
+
+MAX_EVENTS = 1_000
+"""The most events one document holds; the search for the head relies on it."""
+MAX_BYTES = 8 * 1024 * 1024
+"""The most bytes one document holds, about; the server's limit is twice that."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """An event as it stands in a commit."""
+
+    stream: UUID
+    version: int
+    type: str
+    lane: int
+    data: bytes
+    """The envelope as JSON; written once, never encoded again."""
+
+
+class Commit:
+    """Events that are stored all or not at all, under an id by which they are found again.
+
+    Raises ValueError for no events or too many or too large ones, IntegrityError for two of the same stream and
+    version: a unique index over an array does not see duplicates inside one document.
+    """
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        if not 0 < len(lines) <= MAX_EVENTS:
+            raise ValueError(f"a commit holds 1 to {MAX_EVENTS} events, not {len(lines)}")
+        self.id = uuid4()
+        self.lines = lines
+        self.size = sum(len(line.data) + 200 for line in lines)
+        """About how many bytes it takes in its document."""
+        if self.size > MAX_BYTES:
+            raise ValueError(f"a commit holds at most {MAX_BYTES} bytes, not {self.size}")
+        self.keys = frozenset(key(line.stream, line.version) for line in lines)
+        if len(self.keys) < len(lines):
+            raise IntegrityError("two events of one commit have the same stream and version")
+
+
+def key(stream: UUID, version: int) -> Binary:
+    """What no two events share, as one scalar: an index over two fields of array elements would mix the elements up."""
+    return Binary(stream.bytes + version.to_bytes(8, "big"))
+
+
+def document(first: int, at: datetime, commits: Sequence[Commit]) -> Document:
+    """Several callers' commits as one document whose first event has the position `first`."""
+    lines = [line for commit in commits for line in commit.lines]
+    return {
+        "_id": first,
+        "z": first + len(lines) - 1,
+        "n": len(lines),
+        "at": at,
+        "c": [commit.id for commit in commits],
+        "st": _distinct(line.stream for line in lines),
+        "l": _distinct(line.lane for line in lines),
+        "k": [key(line.stream, line.version) for line in lines],
+        "e": [
+            {"s": line.stream, "v": line.version, "t": line.type, "lane": line.lane, "d": line.data} for line in lines
+        ],
+    }
+
+
+def _distinct(values: Iterator[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[tuple[int, Line]]:
+    """The events of one document with their positions."""
+    for position, event in enumerate(found["e"], found["_id"]):
+        yield position, Line(event["s"], event["v"], event["t"], event["lane"], event["d"])
+
+
+def collection(database: Database[Document]) -> Collection[Document]:
+    """The collection with its indexes."""
+    commits = durable(database, "commits")
+    commits.create_index("k", unique=True)
+    commits.create_index("z")
+    commits.create_index("st")
+    commits.create_index("c")
+    commits.create_index([("l", 1), ("z", 1)])
+    return commits

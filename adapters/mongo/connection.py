@@ -1,0 +1,60 @@
+"""How this system talks to MongoDB: what a write must survive, and what a read may see."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pymongo import MongoClient, ReadPreference
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from application.ports import LogUnavailable
+
+Document = dict[str, Any]
+
+DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
+MAJORITY = ReadConcern("majority")
+LOCAL = ReadConcern("local")
+
+
+def connect(url: str) -> MongoClient[Document]:
+    """A client with time limits on everything, so that no thread hangs on a lost server; it connects when first used.
+
+    Whatever the URL says wins. That of an embedded SecantusDB must say `retryWrites=false` (its retryable writes
+    get slower with each one) and `directConnection=true`.
+    """
+    return MongoClient(url, **client_options())
+
+
+def client_options() -> dict[str, Any]:
+    """The options every client of ours has, synchronous or not."""
+    return {
+        "uuidRepresentation": "standard",
+        "tz_aware": True,
+        "appname": "runledger",
+        "connectTimeoutMS": 3_000,
+        "socketTimeoutMS": 10_000,
+        "serverSelectionTimeoutMS": 5_000,
+    }
+
+
+def durable(database: Database[Document], name: str) -> Collection[Document]:
+    """Acknowledged writes survive the loss of a minority of nodes; reads see only such writes."""
+    return database.get_collection(name, read_concern=MAJORITY, write_concern=DURABLE)
+
+
+def newest(collection: Collection[Document]) -> Collection[Document]:
+    """The same collection as the primary sees it now: for a writer, which must not be shown an old end for ever."""
+    return collection.with_options(read_concern=LOCAL, read_preference=ReadPreference.PRIMARY)
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turn the driver's troubles inside into LogUnavailable."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise LogUnavailable(str(error)) from error

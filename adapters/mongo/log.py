@@ -1,0 +1,97 @@
+"""The event log."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from eventsourcing.persistence import IntegrityError, OperationalError
+
+from adapters.mongo import envelope
+from adapters.mongo.commits import Line
+from adapters.mongo.connection import reachable
+from adapters.mongo.journal import Journal
+from adapters.mongo.reading import Placed
+from application.ports import Context, LogUnavailable, Recorded, StreamNotFound, VersionConflict
+from domain.aggregate import Aggregate
+
+A = TypeVar("A", bound=Aggregate)
+
+
+class MongoEventLog:
+    """Implements the port EventLog."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    @property
+    def lanes(self) -> int:
+        return self._journal.store.lanes
+
+    def load(self, kind: type[A], stream: UUID) -> A:
+        """The aggregate as its events make it. Raises StreamNotFound, also when it is of another kind."""
+        aggregate: A | None = None
+        for recorded in self.history(stream):
+            aggregate = recorded.data.mutate(aggregate)
+        if not isinstance(aggregate, kind):
+            raise StreamNotFound(f"there is no {kind.name} {stream}")
+        return aggregate
+
+    def save(self, context: Context, *aggregates: Aggregate) -> int:
+        """Append all pending events as one commit; they are pending no longer. Returns the last position.
+
+        Returns the head when nothing is pending. Raises VersionConflict or LogUnavailable (also as OutcomeUnknown),
+        EventTooLarge, ValueError for more than one commit holds; then all stay pending.
+        """
+        lines = [line for aggregate in aggregates for line in self._lines(context, aggregate)]
+        if not lines:
+            return self.head()
+        first = self._append(lines)
+        for aggregate in aggregates:
+            aggregate.collect_events()
+        return first + len(lines) - 1
+
+    def _lines(self, context: Context, aggregate: Aggregate) -> Sequence[Line]:
+        lane = self._journal.lane_of(aggregate.lane_key)
+        return [
+            Line(
+                aggregate.id,
+                event.originator_version,
+                envelope.name_of(event),
+                lane,
+                envelope.encode(context, event, lane),
+            )
+            for event in aggregate.pending_events
+        ]
+
+    def _append(self, lines: Sequence[Line]) -> int:
+        try:
+            return self._journal.writer.append(lines)
+        except IntegrityError as error:
+            raise VersionConflict from error
+        except OperationalError as error:
+            raise LogUnavailable(str(error)) from error
+
+    def history(self, stream: UUID) -> Sequence[Recorded]:
+        with reachable():
+            return _recorded(self._journal.reading.history(stream))
+
+    def read(self, after: int, limit: int) -> Sequence[Recorded]:
+        with reachable():
+            return _recorded(self._journal.reading.after(after, limit))
+
+    def read_lane(self, lane: int, after: int, upto: int, limit: int) -> Sequence[Recorded]:
+        with reachable():
+            end = min(upto, self._journal.head.find())
+            return _recorded(self._journal.reading.of_lane(lane, after, end, limit))
+
+    def head(self) -> int:
+        with reachable():
+            return self._journal.head.find()
+
+    def lane_heads(self) -> Mapping[int, int]:
+        with reachable():
+            return self._journal.lane_heads.find()
+
+
+def _recorded(placed: Sequence[Placed]) -> Sequence[Recorded]:
+    return [envelope.decode(position, line.data) for position, line in placed]

@@ -1,0 +1,72 @@
+"""How the log is read: only by closed ranges of positions, which are cheap because positions have no holes.
+
+An open range, a sort or a limit makes SecantusDB gather all that matches first; a closed range on a secondary index is
+served by the index on every server.
+"""
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from pymongo.collection import Collection
+
+from adapters.mongo.commits import MAX_EVENTS, Document, Line, lines
+
+Placed = tuple[int, Line]
+"""A position and the event there."""
+
+LANE_WINDOW = 4_096
+"""How many positions one query for a lane spans at first."""
+
+
+class Reading:
+    """Events by position, by lane and by stream."""
+
+    def __init__(self, commits: Collection[Document]) -> None:
+        self._commits = commits
+
+    def after(self, position: int, limit: int) -> Sequence[Placed]:
+        """At most `limit` events with positions from `position` + 1 on, without a hole."""
+        found: list[Placed] = []
+        while len(found) < limit:
+            start = position + 1 + len(found)
+            more = list(self._contiguous(start, min(limit - len(found), MAX_EVENTS)))
+            if not more:
+                break
+            found += more
+        return found[:limit]
+
+    def _contiguous(self, start: int, width: int) -> Iterator[Placed]:
+        expected = start
+        for commit in self._window(start, width) or self._window(start, MAX_EVENTS):
+            if commit["_id"] > expected:
+                return  # a scan that ran beside a write: what is behind the hole is read next time
+            yield from (placed for placed in lines(commit) if placed[0] >= start)
+            expected = commit["z"] + 1
+
+    def _window(self, start: int, width: int) -> list[Document]:
+        """Commits that end within the window. One that covers all of it ends less than MAX_EVENTS behind its start."""
+        return _by_position(self._commits.find({"z": {"$gte": start, "$lte": start + width - 1}}))
+
+    def of_lane(self, lane: int, after: int, upto: int, limit: int) -> Sequence[Placed]:
+        """At most `limit` events of one lane with positions in (after, upto]."""
+        found: list[Placed] = []
+        start, width = after + 1, LANE_WINDOW
+        while len(found) < limit and start < upto + MAX_EVENTS:
+            ending = {"$gte": start, "$lte": min(start + width, upto + MAX_EVENTS) - 1}
+            for commit in _by_position(self._commits.find({"l": lane, "z": ending})):
+                found += (placed for placed in lines(commit) if placed[1].lane == lane and after < placed[0] <= upto)
+            start, width = start + width, width * 2
+        return found[:limit]
+
+    def of_stream(self, stream: UUID) -> Sequence[Line]:
+        """All events of one stream by version."""
+        return [line for _, line in self.history(stream)]
+
+    def history(self, stream: UUID) -> Sequence[Placed]:
+        """All events of one stream with their positions, by version."""
+        placed = [placed for commit in self._commits.find({"st": stream}) for placed in lines(commit)]
+        return sorted((one for one in placed if one[1].stream == stream), key=lambda one: one[1].version)
+
+
+def _by_position(found: Iterator[Document]) -> list[Document]:
+    return sorted(found, key=lambda commit: int(commit["_id"]))

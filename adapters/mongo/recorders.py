@@ -1,0 +1,126 @@
+"""The `eventsourcing` library's recorders over the log's one collection. Stream ids are UUIDs."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import (
+    AggregateRecorder,
+    ApplicationRecorder,
+    ListenNotifySubscription,
+    Notification,
+    OperationalError,
+    ProgrammingError,
+    StoredEvent,
+)
+from pymongo.errors import PyMongoError
+
+from adapters.mongo.commits import Line
+from adapters.mongo.journal import Journal
+
+
+class MongoAggregateRecorder(AggregateRecorder):
+    """Stored events by stream."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_kwargs: Any) -> Sequence[int] | None:
+        self._append(stored_events)
+        return None
+
+    def _append(self, stored_events: Sequence[StoredEvent]) -> Sequence[int] | None:
+        if not stored_events:
+            return None
+        first = self._journal.writer.append([self._line(event) for event in stored_events])
+        return list(range(first, first + len(stored_events)))
+
+    def _line(self, event: StoredEvent) -> Line:
+        if not isinstance(event.originator_id, UUID):
+            raise ProgrammingError(f"a stream's id is a UUID, not {event.originator_id!r}")
+        lane = self._journal.lane_of(event.originator_id)
+        return Line(event.originator_id, event.originator_version, event.topic, lane, event.state)
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        try:
+            lines = self._journal.reading.of_stream(UUID(str(originator_id)))
+        except PyMongoError as error:
+            raise OperationalError(str(error)) from error
+        selected = [
+            StoredEvent(line.stream, line.version, line.type, line.data)
+            for line in lines
+            if (gt is None or line.version > gt) and (lte is None or line.version <= lte)
+        ]
+        return (selected[::-1] if desc else selected)[:limit]
+
+
+class MongoApplicationRecorder(MongoAggregateRecorder, ApplicationRecorder):
+    """Stored events by stream and by position."""
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_kwargs: Any) -> Sequence[int] | None:
+        return self._append(stored_events)
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        after = max((start or 0) - inclusive_of_start, 0)
+        selected: list[Notification] = []
+        while len(selected) < limit:
+            page = self._page(after, limit)
+            selected += (one for one in page if _is_selected(one, stop, topics))
+            if len(page) < limit or (stop is not None and page[-1].id >= stop):
+                break
+            after = page[-1].id
+        return selected[:limit]
+
+    def _page(self, after: int, limit: int) -> Sequence[Notification]:
+        try:
+            placed = self._journal.reading.after(after, limit)
+        except PyMongoError as error:
+            raise OperationalError(str(error)) from error
+        return [Notification(line.stream, line.version, line.type, line.data, position) for position, line in placed]
+
+    def max_notification_id(self) -> int | None:
+        try:
+            return self._journal.head.find() or None
+        except PyMongoError as error:
+            raise OperationalError(str(error)) from error
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> "MongoSubscription":
+        return MongoSubscription(self, gt, topics)
+
+    def wait(self, heard: int) -> int:
+        """Wait until the log may have grown; see Bell."""
+        return self._journal.bell.wait(heard, timeout=1.0)
+
+
+class MongoSubscription(ListenNotifySubscription[MongoApplicationRecorder]):
+    """Notifications as they come."""
+
+    def _loop_on_pull(self) -> None:
+        try:
+            heard = 0
+            while not self._has_been_stopped:
+                self._pull()
+                heard = self._recorder.wait(heard)
+        except BaseException as error:  # noqa: BLE001 - the library raises it where the notifications are taken
+            self._thread_error = error
+            self.stop()
+
+
+def _is_selected(notification: Notification, stop: int | None, topics: Sequence[str]) -> bool:
+    return (stop is None or notification.id <= stop) and (not topics or notification.topic in topics)

@@ -1,0 +1,146 @@
+"""The one writer of a process: it stores what all threads want stored, as few documents as possible."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from time import perf_counter
+
+import msgspec
+from eventsourcing.persistence import IntegrityError, OperationalError
+
+from adapters.mongo.bell import Bell
+from adapters.mongo.commits import MAX_BYTES, MAX_EVENTS, Commit, Line
+from adapters.mongo.tail import Tail
+
+LINGER_SECONDS = 0.001
+
+
+class _Request(msgspec.Struct, eq=False):
+    """A commit and whom to tell its first position."""
+
+    commit: Commit
+    answer: Future[int]
+
+    def resolve(self, outcome: int | BaseException) -> None:
+        if isinstance(outcome, BaseException):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+
+class Writer:
+    """Groups the commits of concurrent callers; each caller is told of its own alone."""
+
+    def __init__(self, tail: Tail, bell: Bell) -> None:
+        self._tail = tail
+        self._bell = bell
+        self._requests: SimpleQueue[_Request | None] = SimpleQueue()
+        self._held: _Request | None = None
+        """One that did not fit into the last group."""
+        self._expected = 1
+        self._starting = Lock()
+        self._thread: Thread | None = None
+        self._is_closed = False
+
+    def append(self, lines: Sequence[Line]) -> int:
+        """Store these events, all or none, and wait for it. Returns the position of the first.
+
+        Raises the library's IntegrityError when a stream has such a version already, OperationalError when the server
+        cannot be reached (nothing was stored), OutcomeUnknown; ValueError when they are too many or too large.
+        """
+        request = _Request(Commit(lines), Future())
+        with self._starting:
+            if self._is_closed:
+                raise OperationalError("the event log is closed")
+            self._start()
+            self._requests.put(request)
+        return request.answer.result()
+
+    def close(self) -> None:
+        """Store what waits, then end."""
+        with self._starting:
+            self._is_closed = True
+            self._requests.put(None)
+        if self._thread:
+            self._thread.join()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="writer", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while first := self._held or self._requests.get():
+            self._held = None
+            group = self._gather(first)
+            try:
+                self._store(group)
+            except BaseException as error:  # noqa: BLE001 - it belongs to those who wait for an answer
+                _answer_rest(group, error)
+            self._bell.ring()
+
+    # Grouping -------------------------------------------------------------------------------------------------
+
+    def _gather(self, first: _Request) -> list[_Request]:
+        """All that waits, as far as one document holds it. Lingers only while the last group tells of more callers."""
+        group, events, size = [first], len(first.commit.lines), first.commit.size
+        deadline = perf_counter() + LINGER_SECONDS
+        while request := self._next(len(group), deadline):
+            events, size = events + len(request.commit.lines), size + request.commit.size
+            if events > MAX_EVENTS or size > MAX_BYTES:
+                self._held = request
+                break
+            group.append(request)
+        self._expected = max(len(group), self._expected - 1)
+        return group
+
+    def _next(self, gathered: int, deadline: float) -> _Request | None:
+        lingering = deadline - perf_counter() if gathered < self._expected else 0.0
+        try:
+            request = self._requests.get(block=lingering > 0.0, timeout=max(lingering, 0.0))
+        except Empty:
+            return None
+        if request is None:
+            self._requests.put(None)  # the end is for `_run` to see
+        return request
+
+    # Storing --------------------------------------------------------------------------------------------------
+
+    def _store(self, group: list[_Request]) -> None:
+        together, later = _without_overlap(group)
+        self._store_together(together)
+        for request in later:
+            self._store_together([request])
+
+    def _store_together(self, group: list[_Request]) -> None:
+        try:
+            first = self._tail.place([request.commit for request in group])
+        except IntegrityError:
+            return self._store_each(group)
+        for request in group:
+            request.resolve(first)
+            first += len(request.commit.lines)
+        return None
+
+    def _store_each(self, group: list[_Request]) -> None:
+        outcomes = self._tail.place_each([request.commit for request in group])
+        for request, outcome in zip(group, outcomes, strict=True):
+            request.resolve(outcome)
+
+
+def _without_overlap(group: list[_Request]) -> tuple[list[_Request], list[_Request]]:
+    """Those that may share a document, and those that hold an event which is in it already."""
+    keys: set[bytes] = set()
+    together: list[_Request] = []
+    later: list[_Request] = []
+    for request in group:
+        (later if keys & request.commit.keys else together).append(request)
+        keys |= request.commit.keys
+    return together, later
+
+
+def _answer_rest(group: list[_Request], error: BaseException) -> None:
+    for request in group:
+        if not request.answer.done():
+            request.resolve(error)

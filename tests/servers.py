@@ -1,0 +1,66 @@
+"""Embedded servers that tests start and stop: each a process of its own, with its files in a temporary folder."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from adapters.embedded.kafka import Kafka
+from adapters.embedded.secantus import Secantus
+from adapters.embedded.server import Server, free_port
+
+START_SECONDS = 30
+
+
+class Running:
+    """A server as a process that can be killed and started again."""
+
+    def __init__(self, server: Server, log: Path) -> None:
+        self.server = server
+        self._log = log
+        self.start()
+
+    @property
+    def address(self) -> str:
+        return self.server.address()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self.server.command(), stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        while not self.server.answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.server.name} does not start: {self._log.read_text()}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End it without a chance to say goodbye."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+@contextmanager
+def running(server: Server, folder: Path) -> Iterator[Running]:
+    started = Running(server, folder / f"{server.name}.log")
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def secantus(folder: Path) -> Secantus:
+    """An embedded Mongo on a free port."""
+    return Secantus(folder / "mongo", free_port())
+
+
+def kafka(folder: Path, lanes: int = 8) -> Kafka:
+    """An embedded broker with the topic of events."""
+    return Kafka(folder / "kafka.address", {"runledger.events": lanes})
