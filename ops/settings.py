@@ -1,0 +1,250 @@
+"""The settings: defaults, one TOML file, `RUNLEDGER_*` variables, the command line; each wins over the one before."""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+PREFIX = "RUNLEDGER_"
+CONFIG = "RUNLEDGER_CONFIG"
+COMMAND_LINE = "command line"
+SECRET = {"secret": True}
+HIDDEN = "********"
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+class SettingsInvalid(Exception):
+    """The settings cannot be used; the message names the setting and says what it may be."""
+
+
+def default_data() -> Path:
+    shared = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(shared).expanduser() / "runledger"
+
+
+def default_slots() -> int:
+    return max(2, 2 * len(os.sched_getaffinity(0)))
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every key with its meaning and default. `port` in the file is `RUNLEDGER_PORT` in the environment."""
+
+    data: Annotated[Path, Meta(description="The folder of everything that lasts: the store, the keys, the logs.")] = (
+        msgspec.field(default_factory=default_data)
+    )
+    port: Annotated[int, Meta(description="The port on loopback where the API and the page are.", ge=1, le=65535)] = (
+        8443
+    )
+    http: Annotated[
+        bool, Meta(description="Serve plain HTTP, on loopback alone. There is no other way yet, so it must be true.")
+    ] = True
+    mongo_url: Annotated[
+        str,
+        Meta(
+            description="MongoDB, as mongodb://…; empty starts the embedded one.", pattern=r"^(mongodb(\+srv)?://.+)?$"
+        ),
+    ] = ""
+    mongo_database: Annotated[
+        str, Meta(description="The database of the store: letters, digits, - and _.", pattern="^[A-Za-z0-9_-]{1,63}$")
+    ] = "runledger"
+    kafka_servers: Annotated[
+        str,
+        Meta(
+            description="Kafka, as host:port,host:port; empty starts the embedded one.", pattern=r"^([^,\s]+:\d+,?)*$"
+        ),
+    ] = ""
+    redis_url: Annotated[
+        str, Meta(description="Redis, as redis://…; empty starts the embedded one.", pattern="^((rediss?|unix)://.+)?$")
+    ] = ""
+    otlp_endpoint: Annotated[
+        str,
+        Meta(description="Where traces and metrics go, as http(s)://…; empty sends none.", pattern="^(https?://.+)?$"),
+    ] = ""
+    slots: Annotated[
+        int, Meta(description="How many runs there are at once. Default: two per core.", ge=1, le=10_000)
+    ] = msgspec.field(default_factory=default_slots)
+    allow_weak_sandbox: Annotated[
+        bool, Meta(description="Run scripts even where this machine cannot limit their memory and processes.")
+    ] = False
+    max_wall_seconds: Annotated[
+        float, Meta(description="The most seconds that a run may ask for.", ge=1, le=86_400)
+    ] = 300.0
+    max_memory_bytes: Annotated[int, Meta(description="The most memory that a run may ask for.", ge=16 * MIB)] = GIB
+    max_cpus: Annotated[float, Meta(description="The most cores that a run may ask for.", gt=0)] = 2.0
+    max_pids: Annotated[int, Meta(description="The most processes that a run may ask for.", ge=1)] = 256
+    max_output_bytes: Annotated[int, Meta(description="The most output that a run may ask for.", ge=1)] = 64 * MIB
+    max_disk_bytes: Annotated[int, Meta(description="The most disk that a run may ask for.", ge=1)] = GIB
+    master_key: Annotated[
+        str,
+        Meta(
+            description="Wraps everybody's data keys: 64 hexadecimal digits; empty uses the file master.key in data.",
+            pattern="^([0-9a-fA-F]{64})?$",
+            extra=SECRET,
+        ),
+    ] = ""
+    sources: Mapping[str, str] = {}
+    """Where each value that is not a default came from: the file's path, `RUNLEDGER_PORT`, `command line`."""
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give a child process exactly these settings."""
+        return {variable(key): text(getattr(self, key)) for key in KEYS if text(getattr(self, key))}
+
+
+class Shown(NamedTuple):
+    """One line of `config show`; what is secret in the value is hidden."""
+
+    key: str
+    value: Any
+    source: str
+    meaning: str
+
+
+class Given(NamedTuple):
+    """One value from outside, before it is checked."""
+
+    key: str
+    value: Any
+    source: str
+    label: str
+    """How its giver calls it: `port` in a file, `RUNLEDGER_PORT`, `--port`."""
+
+
+KEYS = tuple(key for key in Settings.__struct_fields__ if key != "sources")
+TYPES = get_type_hints(Settings, include_extras=True)
+
+
+def load(environ: Mapping[str, str] | None = None, **command_line: Any) -> Settings:
+    """The settings in force. Raises SettingsInvalid."""
+    environ = os.environ if environ is None else environ
+    options = [Given(key, value, COMMAND_LINE, option(key)) for key, value in command_line.items() if value is not None]
+    variables = list(from_environment(environ))
+    file = config_file(environ, [*variables, *options])
+    givens = [*from_file(file), *variables, *options]
+    values = {given.key: checked(given) for given in givens}
+    if not values.get("http", True):
+        raise SettingsInvalid("http is false, but HTTPS is not there yet: leave http out or set it to true.")
+    return Settings(**values, sources={given.key: given.source for given in givens})
+
+
+def shown(settings: Settings) -> list[Shown]:
+    """Every key with its value, where that came from and what it means."""
+    return [
+        Shown(key, hidden(key, getattr(settings, key)), settings.sources.get(key, "default"), meaning(key))
+        for key in KEYS
+    ]
+
+
+# Where values come from -----------------------------------------------------------------------------------
+
+
+def from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
+    """An empty variable counts as not set."""
+    known = {variable(key): key for key in KEYS}
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name == CONFIG:
+            continue
+        if name not in known:
+            raise SettingsInvalid(unknown(f"environment variable {name}", name, [*known, CONFIG]))
+        if environ[name]:
+            yield Given(known[name], environ[name], name, name)
+
+
+def config_file(environ: Mapping[str, str], givens: list[Given]) -> Path | None:
+    """RUNLEDGER_CONFIG, which must exist, else `runledger.toml` in the data folder if there is one."""
+    if named := environ.get(CONFIG):
+        return Path(named).expanduser()
+    data = {given.key: given.value for given in givens}.get("data", default_data())
+    file = Path(data).expanduser() / "runledger.toml"
+    return file if file.is_file() else None
+
+
+def from_file(file: Path | None) -> Iterator[Given]:
+    for key, value in read(file).items() if file else ():
+        if key not in KEYS:
+            raise SettingsInvalid(unknown(f"key {key} in {file}", key, list(KEYS)))
+        yield Given(key, value, str(file), f"{key} in {file}")
+
+
+def read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsInvalid(f"The settings file {file} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise SettingsInvalid(f"The settings file {file} is not TOML: {error}.") from error
+
+
+# Checks ---------------------------------------------------------------------------------------------------
+
+
+def checked(given: Given) -> Any:
+    """The value in its type and within its bounds. Raises SettingsInvalid."""
+    from_text = given.source == variable(given.key)
+    try:
+        return msgspec.convert(given.value, TYPES[given.key], strict=not from_text, dec_hook=path)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise SettingsInvalid(refused(given, str(error))) from error
+
+
+def path(kind: type, value: Any) -> Any:
+    """A path in text, made absolute because children may run elsewhere."""
+    if kind is not Path or not isinstance(value, str | Path):
+        raise TypeError("Expected a path")
+    return Path(value).expanduser().absolute()
+
+
+def refused(given: Given, why: str) -> str:
+    value = "" if is_secret(given.key) else f" = {hidden(given.key, given.value)!r}"
+    return f"The setting {given.label}{value} cannot be used: {why}. It means: {meaning(given.key)}"
+
+
+def unknown(what: str, name: str, known: list[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+    return f"There is no setting for the {what}. The nearest is {nearest}."
+
+
+# Keys -----------------------------------------------------------------------------------------------------
+
+
+def variable(key: str) -> str:
+    return PREFIX + key.upper()
+
+
+def option(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
+def text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def meta(key: str) -> Meta:
+    found: Meta = TYPES[key].__metadata__[0]
+    return found
+
+
+def meaning(key: str) -> str:
+    return meta(key).description or ""
+
+
+def is_secret(key: str) -> bool:
+    return meta(key).extra == SECRET
+
+
+def hidden(key: str, value: Any) -> Any:
+    """The value as it may be shown: without secrets, and URLs without user and password."""
+    if is_secret(key):
+        return HIDDEN if value else ""
+    return re.sub(r"//.*@", f"//{HIDDEN}@", value) if isinstance(value, str) else value
