@@ -1,0 +1,53 @@
+import { answer, client } from "../api/client";
+import type { components } from "../api/schema";
+
+export type Account = { id: string; username: string; role: string };
+type Me = components["schemas"]["Me"];
+type Credentials = components["schemas"]["Credentials"];
+
+function accountOf({ id, username, role }: Me): Account | null {
+  return id && username && role ? { id, username, role } : null;
+}
+
+/** Who is logged in. `undefined` until the server has said so. */
+class Session {
+  account = $state.raw<Account | null | undefined>(undefined);
+  hasExpired = $state(false);
+
+  async load(): Promise<void> {
+    this.account = accountOf(await answer(client.GET("/api/v1/auth/me")));
+  }
+
+  async login(body: Credentials): Promise<void> {
+    this.#begin(await answer(client.POST("/api/v1/auth/login", { body })));
+  }
+
+  async register(body: Credentials): Promise<void> {
+    this.#begin(await answer(client.POST("/api/v1/auth/register", { body })));
+  }
+
+  async logout(): Promise<void> {
+    await answer(client.POST("/api/v1/auth/logout", { body: {} }));
+    this.account = null;
+  }
+
+  /** The server no longer knows this session. */
+  expire(): void {
+    if (!this.account) return;
+    this.account = null;
+    this.hasExpired = true;
+  }
+
+  #begin({ id, username, role }: Account): void {
+    this.account = { id, username, role };
+    this.hasExpired = false;
+  }
+}
+
+export const session = new Session();
+
+client.use({
+  onResponse({ response, schemaPath }) {
+    if (response.status === 401 && schemaPath !== "/api/v1/auth/login") session.expire();
+  },
+});

@@ -1,0 +1,98 @@
+import { answer, client } from "../api/client";
+import { idempotencyKey } from "../api/idempotency";
+import { sawPosition } from "../api/position";
+import { asProblem, type Problem } from "../api/problem";
+import { retried } from "../api/retry";
+import { LiveExecution } from "../executions/live.svelte";
+import { Catalogue, type Runtime } from "../runtimes/catalogue.svelte";
+import { readDraft, writeDraft } from "./draft";
+
+/** The script being written and its last run. It outlives a visit to another screen. */
+export class Workbench {
+  readonly catalogue = new Catalogue();
+  language = $state("");
+  version = $state("");
+  stdin = $state("");
+  #scripts = $state<Record<string, string>>({});
+  run = $state.raw<LiveExecution | null>(null);
+  isSubmitting = $state(false);
+  problem = $state.raw<Problem | null>(null);
+  readonly runtime = $derived(this.catalogue.find(this.language, this.version));
+
+  constructor() {
+    const draft = readDraft();
+    if (draft) {
+      this.language = draft.language;
+      this.version = draft.version;
+      this.stdin = draft.stdin;
+      this.#scripts = draft.scripts;
+    }
+    void this.load();
+  }
+
+  async load(): Promise<void> {
+    await this.catalogue.load();
+    const runtime = this.runtime ?? this.catalogue.first;
+    if (runtime) this.choose(runtime);
+  }
+
+  get script(): string {
+    return this.#scripts[this.language] ?? this.runtime?.example ?? "";
+  }
+
+  set script(text: string) {
+    this.#scripts[this.language] = text;
+    this.keep();
+  }
+
+  choose({ language, version }: Runtime): void {
+    this.language = language;
+    this.version = version;
+    this.keep();
+  }
+
+  /** Takes over what an earlier run was made of. */
+  open(language: string, version: string, script: string, stdin: string): void {
+    this.language = language;
+    this.version = version;
+    this.stdin = stdin;
+    this.script = script;
+  }
+
+  keep(): void {
+    const { language, version, stdin } = this;
+    writeDraft({ language, version, stdin, scripts: $state.snapshot(this.#scripts) });
+  }
+
+  async start(): Promise<void> {
+    if (this.isSubmitting || !this.runtime) return;
+    this.isSubmitting = true;
+    this.problem = null;
+    try {
+      this.#watch(await this.#submit());
+    } catch (error) {
+      this.problem = asProblem(error);
+    } finally {
+      this.isSubmitting = false;
+    }
+  }
+
+  close(): void {
+    this.run?.close();
+  }
+
+  async #submit(): Promise<string> {
+    const params = { header: { "Idempotency-Key": idempotencyKey() } };
+    const { language, version, script, stdin } = this;
+    const body = { language, version, script, ...(stdin ? { stdin } : {}) };
+    const accepted = await retried(() => answer(client.POST("/api/v1/execute", { params, body })));
+    sawPosition(accepted.position);
+    return accepted.execution_id;
+  }
+
+  #watch(id: string): void {
+    this.run?.close();
+    this.run = new LiveExecution(id);
+    this.run.open();
+  }
+}

@@ -1,0 +1,52 @@
+import { asProblem, type Problem } from "../api/problem";
+import { readExecutions, type Execution } from "./execution";
+import { isFinal } from "./status";
+
+const PAGE = 30;
+
+/** The person's runs, newest first, as many pages as were asked for. */
+export class History {
+  items = $state.raw<Execution[]>([]);
+  #next = $state<string | null>(null);
+  isLoading = $state(false);
+  hasLoaded = $state(false);
+  problem = $state.raw<Problem | null>(null);
+  readonly hasMore = $derived(this.#next !== null);
+  readonly hasOpenRuns = $derived(this.items.some((item) => !isFinal(item.status)));
+
+  /** Reads the newest runs; older ones that were read before stay. */
+  async refresh(): Promise<void> {
+    await this.#read(null);
+  }
+
+  async more(): Promise<void> {
+    await this.#read(this.#next);
+  }
+
+  /** Takes over a newer state of one run. */
+  update(execution: Execution): void {
+    this.items = this.items.map((item) => (item.id === execution.id ? execution : item));
+  }
+
+  async #read(cursor: string | null): Promise<void> {
+    if (this.isLoading) return;
+    this.isLoading = true;
+    this.problem = null;
+    try {
+      const page = await readExecutions(cursor, PAGE);
+      const isOverlapping = page.items.some((item) => this.items.some((known) => known.id === item.id));
+      if (cursor || !isOverlapping) this.#next = page.next;
+      this.items = cursor || isOverlapping ? merged(this.items, page.items) : page.items;
+      this.hasLoaded = true;
+    } catch (error) {
+      this.problem = asProblem(error);
+    } finally {
+      this.isLoading = false;
+    }
+  }
+}
+
+function merged(known: Execution[], fresh: Execution[]): Execution[] {
+  const byId = new Map([...known, ...fresh].map((item) => [item.id, item]));
+  return [...byId.values()].sort((a, b) => b.requested_at.localeCompare(a.requested_at));
+}

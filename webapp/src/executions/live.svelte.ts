@@ -1,0 +1,111 @@
+import { sawPosition } from "../api/position";
+import { asProblem, type Problem } from "../api/problem";
+import { connection } from "../app/connection.svelte";
+import { cancelExecution, readExecution, streamAddress, type Execution, type TimelineEvent } from "./execution";
+import { Output, type Frame } from "./output.svelte";
+import { isFinal, type Status } from "./status";
+
+const LIFECYCLE = ["requested", "sandbox_created", "started", "cancel_requested", "finished"];
+const REOPEN_MS = [500, 1000, 2000, 5000, 10_000];
+
+type LifecycleMessage = TimelineEvent & { status: Status };
+
+/** One run as its stream tells it, from its first event to its stored result. */
+export class LiveExecution {
+  readonly id: string;
+  readonly output = new Output();
+  status = $state<Status>("queued");
+  timeline = $state.raw<TimelineEvent[]>([]);
+  result = $state.raw<Execution | null>(null);
+  isCancelling = $state(false);
+  /** Why the stream was given up. */
+  problem = $state.raw<Problem | null>(null);
+  cancelProblem = $state.raw<Problem | null>(null);
+  readonly isOver = $derived(isFinal(this.status));
+  readonly startedAt = $derived(this.timeline.find((event) => event.type === "started")?.at ?? null);
+  #source: EventSource | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #failures = 0;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  open(): void {
+    this.problem = null;
+    const source = new EventSource(streamAddress(this.id));
+    this.#source = source;
+    for (const name of LIFECYCLE) source.addEventListener(name, (message) => this.#lifecycle(JSON.parse(message.data)));
+    source.addEventListener("output", (message) => this.output.write((JSON.parse(message.data) as { frames: Frame[] }).frames));
+    source.addEventListener("result_stored", (message) => this.#end(JSON.parse(message.data)));
+    source.addEventListener("reset", () => this.#reset());
+    source.addEventListener("open", () => this.#connected());
+    source.addEventListener("error", () => this.#interrupted(source));
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#source?.close();
+    connection.back(this);
+  }
+
+  async cancel(): Promise<void> {
+    this.isCancelling = true;
+    this.cancelProblem = null;
+    try {
+      await cancelExecution(this.id);
+    } catch (error) {
+      this.isCancelling = false;
+      this.cancelProblem = asProblem(error);
+    }
+  }
+
+  #lifecycle(message: LifecycleMessage): void {
+    sawPosition(message.position);
+    this.status = message.status;
+    const known = this.timeline.some((event) => event.position === message.position);
+    if (!known) this.timeline = [...this.timeline, message].sort((a, b) => a.position - b.position);
+  }
+
+  #end(execution: Execution): void {
+    sawPosition(execution.position);
+    this.output.finish();
+    this.status = execution.status;
+    this.result = execution;
+    this.close();
+  }
+
+  #reset(): void {
+    this.output.clear();
+    this.timeline = [];
+    this.status = "queued";
+  }
+
+  #connected(): void {
+    this.#failures = 0;
+    connection.back(this);
+  }
+
+  // The browser reconnects by itself after a broken connection, and gives up after an answer that is no stream.
+  #interrupted(source: EventSource): void {
+    connection.lost(this);
+    if (source.readyState === EventSource.CLOSED) void this.#recover();
+  }
+
+  async #recover(): Promise<void> {
+    try {
+      await readExecution(this.id);
+    } catch (error) {
+      const problem = asProblem(error);
+      if (!problem.isUnreachable) return this.#giveUp(problem);
+    }
+    // A new stream starts from the beginning; what is known already is dropped by position and frame number.
+    const delay = REOPEN_MS[Math.min(this.#failures++, REOPEN_MS.length - 1)];
+    this.#timer = setTimeout(() => this.open(), delay);
+  }
+
+  #giveUp(problem: Problem): void {
+    this.problem = problem;
+    this.close();
+  }
+}

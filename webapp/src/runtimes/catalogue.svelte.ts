@@ -1,0 +1,38 @@
+import { answer, client } from "../api/client";
+import { asProblem, type Problem } from "../api/problem";
+import type { components } from "../api/schema";
+
+export type Runtime = components["schemas"]["Runtime"];
+
+const NAMES: Record<string, string> = { python: "Python", node: "Node.js", ruby: "Ruby", bash: "Bash", go: "Go" };
+
+export function languageName(language: string): string {
+  return NAMES[language] ?? language;
+}
+
+/** The languages the server can run. */
+export class Catalogue {
+  runtimes = $state.raw<Runtime[]>([]);
+  isLoading = $state(false);
+  problem = $state.raw<Problem | null>(null);
+
+  async load(): Promise<void> {
+    this.isLoading = true;
+    this.problem = null;
+    try {
+      this.runtimes = (await answer(client.GET("/api/v1/runtimes"))).runtimes;
+    } catch (error) {
+      this.problem = asProblem(error);
+    } finally {
+      this.isLoading = false;
+    }
+  }
+
+  find(language: string, version: string): Runtime | undefined {
+    return this.runtimes.find((runtime) => runtime.language === language && runtime.version === version);
+  }
+
+  get first(): Runtime | undefined {
+    return this.runtimes.find((runtime) => runtime.is_available);
+  }
+}
