@@ -64,7 +64,7 @@ class MongoReadModels:
         for lane in range(lanes):
             cursor = {"position": starts.get(lane, 0), "epoch": 0}
             self._cursors.update_one(
-                {"_id": _cursor_id(projection.name, 1, lane)}, {"$setOnInsert": cursor}, upsert=True
+                {"_id": cursor_id(projection.name, 1, lane)}, {"$setOnInsert": cursor}, upsert=True
             )
         # The pointer last: a projection is there when its pointer is.
         try:
@@ -74,7 +74,7 @@ class MongoReadModels:
 
     def claim(self, projection: Projection, lane: int) -> Cursor:
         generation = self.generation(projection.name)
-        id = _cursor_id(projection.name, generation, lane)
+        id = cursor_id(projection.name, generation, lane)
         with reachable():
             found = self._in_transaction(lambda session: self._next_epoch(id, session))
         if found is None:
@@ -93,7 +93,7 @@ class MongoReadModels:
     ) -> None:
         moved = self._cursors.update_one(
             {
-                "_id": _cursor_id(cursor.projection, cursor.generation, cursor.lane),
+                "_id": cursor_id(cursor.projection, cursor.generation, cursor.lane),
                 "epoch": cursor.epoch,
                 "position": cursor.position,
             },
@@ -186,5 +186,5 @@ def collection_name(projection: str, generation: int) -> str:
     return f"{projection}_g{generation}"
 
 
-def _cursor_id(projection: str, generation: int, lane: int) -> str:
+def cursor_id(projection: str, generation: int, lane: int) -> str:
     return f"{projection}/{generation}/{lane}"

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -48,7 +49,7 @@ class Inbox:
 class RedisBus:
     """Hands what Redis publishes to the streams of this process that asked for it."""
 
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._pubsub: PubSub = redis.pubsub()
         self._inboxes: dict[str, set[Inbox]] = defaultdict(set)
@@ -108,11 +109,12 @@ class RedisBus:
             for inbox in self._inboxes.get(channel, ()):
                 inbox.put(decoded, len(data))
 
-    async def frames(self, execution: UUID, after: int) -> list[LiveFrames]:
-        """The frames of a run above a number, still sealed; empty when Redis has none or is away."""
+    async def frames(self, execution: UUID, after: int, limit: int) -> list[LiveFrames]:
+        """The next pieces above a frame number, still sealed; empty when Redis has none or is away."""
+        stream = output_of(execution)
         try:
-            entries = await self._redis.xrange(output_of(execution), min=f"({after}-0" if after else "-", max="+")
+            entries: Any = await self._redis.xrange(stream, f"({after}-0", "+", limit)
         except (RedisError, OSError):
             return []
-        decoded = (decode(output_of(execution), fields[b"m"]) for _, fields in entries)
+        decoded = (decode(stream, fields[b"m"]) for _, fields in entries)
         return [message for message in decoded if isinstance(message, LiveFrames)]

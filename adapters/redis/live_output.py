@@ -38,7 +38,7 @@ return tonumber(ARGV[2])
 class RedisLiveOutput:
     """Frames follow each other without a hole, because the script that writes them compares first."""
 
-    def __init__(self, redis: "Redis", seals: Seals) -> None:
+    def __init__(self, redis: Redis, seals: Seals) -> None:
         self._redis = redis
         self._seals = seals
         self._append: Any = redis.register_script(_APPEND)

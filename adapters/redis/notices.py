@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class RedisNotices:
     """Publishes after commit. A lost notice is no harm: whoever listens also asks once a second."""
 
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     def publish(self, notices: Sequence[Notice]) -> None:

@@ -1,0 +1,51 @@
+"""Asynchronous reads of read models, for the API. The only place that knows Motor."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from pymongo.errors import PyMongoError
+
+from adapters.mongo.connection import MAJORITY, Document, client_options
+from adapters.mongo.read_models import CursorMissing, as_type, collection_name, cursor_id
+from application.ports import LogUnavailable
+from projections.projection import Query
+
+T = TypeVar("T")
+
+
+class MotorReadModels:
+    """Runs the queries of projections against their live generation."""
+
+    def __init__(self, url: str, database: str) -> None:
+        self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(url, **client_options())
+        self._database: AsyncIOMotorDatabase[Document] = self._client.get_database(database, read_concern=MAJORITY)
+
+    async def find(self, query: Query, kind: type[T]) -> Sequence[T]:
+        """What a query asks for, as the type given. Raises LogUnavailable."""
+        try:
+            return await self._find(query, kind)
+        except PyMongoError as error:
+            raise LogUnavailable(str(error)) from error
+
+    async def _find(self, query: Query, kind: type[T]) -> Sequence[T]:
+        documents = self._database[collection_name(query.projection, await self._generation(query.projection))]
+        cursor = documents.find(query.filter, sort=list(query.sort) or None, limit=query.limit)
+        return [as_type(document, kind) async for document in cursor]
+
+    async def _generation(self, projection: str) -> int:
+        found = await self._database["generations"].find_one({"_id": projection})
+        if found is None:
+            raise CursorMissing(f"{projection} was never made; start with `runledger up`.")
+        return int(found["generation"])
+
+    async def position(self, projection: str, lane: int) -> int:
+        """How far a read model has come in one lane."""
+        generation = await self._generation(projection)
+        found = await self._database["cursors"].find_one({"_id": cursor_id(projection, generation, lane)})
+        if found is None:
+            raise CursorMissing(f"{projection}, lane {lane}")
+        return int(found["position"])
+
+    def close(self) -> None:
+        self._client.close()

@@ -1,0 +1,68 @@
+"""The Quart application: every route, every error as problem details, live streams that end when it does."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+from quart import Quart, Response, g, request
+from quart_schema import Info, QuartSchema
+
+from api import auth, catalogue, executions, health, live, page, problems
+from api.backend import Backend, backend
+from api.live import LiveStreams
+from api.sessions import check_same_site
+
+BODY_BYTES = 8 * 1024 * 1024
+
+tracer = trace.get_tracer("runledger.api")
+
+
+def create_app(with_backend: Backend) -> Quart:
+    app = Quart("runledger", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
+    app.extensions["runledger"] = with_backend
+    QuartSchema(
+        app,
+        info=Info(title="Runledger", version="0.1.0"),
+        conversion_preference="msgspec",
+        swagger_ui_path=None,
+        redoc_ui_path=None,
+        scalar_ui_path=None,
+    )
+    for resource in (auth, executions, live, catalogue, health, page):
+        app.register_blueprint(resource.blueprint)
+    problems.register(app)
+    app.before_request(check_same_site)
+    app.before_request(_open_span)
+    app.after_request(_finish)
+    app.extensions["live_streams"] = LiveStreams()
+    app.while_serving(_live_updates)
+    return app
+
+
+async def _live_updates() -> AsyncGenerator[None, None]:
+    """Beside serving: hear what Redis says, and look once a second for what it did not say."""
+    tasks = [
+        asyncio.ensure_future(backend().bus.run()),
+        asyncio.ensure_future(live.live_streams().remind(backend())),
+    ]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _open_span() -> None:
+    span = tracer.start_span(f"{request.method} {request.url_rule or 'unknown'}", extract(dict(request.headers)))
+    g.span = contextlib.ExitStack()
+    g.span.enter_context(trace.use_span(span, end_on_exit=True))
+
+
+async def _finish(response: Response) -> Response:
+    response.headers.update(page.SECURITY_HEADERS)
+    if "span" in g:
+        trace.get_current_span().set_attribute("http.response.status_code", response.status_code)
+        g.span.close()
+    return response

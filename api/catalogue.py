@@ -1,0 +1,53 @@
+"""What can be run, and within which limits."""
+
+import msgspec
+from quart import Blueprint, Response
+from quart_schema import document_response, tag
+
+from api.backend import backend, crossing
+from api.messages import answer
+from domain.execution import Limits
+
+blueprint = Blueprint("catalogue", __name__, url_prefix="/api/v1")
+
+
+class RuntimeView(msgspec.Struct, frozen=True):
+    """A language version; `reason` says why it cannot run here."""
+
+    language: str
+    version: str
+    is_available: bool
+    reason: str | None
+    example: str
+
+
+class RuntimeList(msgspec.Struct, frozen=True):
+    runtimes: list[RuntimeView]
+
+
+class LimitsView(msgspec.Struct, frozen=True):
+    """What a run may use by default, and at most. Times in seconds, sizes in bytes, cpus in cores."""
+
+    defaults: Limits
+    ceilings: Limits
+
+
+@blueprint.get("/runtimes")
+@tag(["catalogue"])
+@document_response(RuntimeList)
+async def list_runtimes() -> Response:
+    """The languages and their versions."""
+    rows = await crossing(backend().catalogue)
+    views = [
+        RuntimeView(row.runtime.language, row.runtime.version, row.reason is None, row.reason, row.runtime.example)
+        for row in rows
+    ]
+    return answer(RuntimeList(views))
+
+
+@blueprint.get("/k8s-limits")
+@tag(["catalogue"])
+@document_response(LimitsView)
+async def show_limits() -> Response:
+    """The limits of a run."""
+    return answer(LimitsView(backend().defaults, backend().ceilings))

@@ -1,0 +1,167 @@
+"""One run as a live stream: its events and output, from wherever the client stopped to the very end."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from uuid import UUID
+
+import msgspec
+
+from api import sse
+from api.backend import Backend, crossing
+from api.executions import status_of
+from api.ports import Inbox, SealedFrames
+from api.problems import Problem
+from api.views import status_view
+from application.frames import decode_frames
+from application.ports import Output, Recorded
+from domain.execution import Execution
+from domain.sealed import Sealed
+from projections.execution_status import timeline_entry
+from projections.projection import Notice
+
+HEARTBEAT_SECONDS = 15.0
+PIECE_BYTES = 16 * 1024
+PIECES_AT_ONCE = 32
+_ID = re.compile(r"(\d{1,18})\.(\d{1,18})")
+
+
+class Place(msgspec.Struct):
+    """How far a client has come: the position of the last event it has, and the number of the last frame."""
+
+    position: int = 0
+    frame: int = 0
+
+    @property
+    def id(self) -> str:
+        return f"{self.position}.{self.frame}"
+
+
+def parse_place(id: str) -> Place | None:
+    """The place that an `id:` of ours names; None for anything else."""
+    found = _ID.fullmatch(id)
+    return Place(int(found[1]), int(found[2])) if found else None
+
+
+class ExecutionStream:
+    """What one client gets. Every event and every frame once, in order, from its place on."""
+
+    def __init__(self, backend: Backend, execution: UUID, place: Place) -> None:
+        self.execution = execution
+        self.place = place
+        self._backend = backend
+        self._version = 0
+        self._has_ended = False
+
+    async def messages(self, inbox: Inbox, closing: asyncio.Event) -> AsyncIterator[bytes]:
+        """Everything so far from the stores, then what comes in, until the result is stored."""
+        async for piece in self._catch_up():
+            yield piece
+        while not self._has_ended:
+            if closing.is_set():
+                yield sse.CLOSE
+                return
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    message = await inbox.get()
+            except TimeoutError:
+                yield sse.HEARTBEAT
+                continue
+            if inbox.has_overflowed:
+                return
+            async for piece in self._take(message):
+                yield piece
+
+    def _take(self, message: Notice | SealedFrames | None) -> AsyncIterator[bytes]:
+        match message:
+            case None:
+                return self._catch_up()
+            case Notice() if message.version <= self._version:
+                return _nothing()
+            case Notice() if message.version == self._version + 1 and message.kind != "finished":
+                return self._notice(message)
+            case Notice():
+                return self._catch_up()
+            case frames if frames.first <= self.place.frame + 1:
+                return self._piece(frames)
+            case _:
+                return self._live_output()
+
+    async def _catch_up(self) -> AsyncIterator[bytes]:
+        """What the stores hold beyond the client's place."""
+        events = await crossing(self._backend.log.history, self.execution)
+        for event in events:
+            if event.position > self.place.position and not isinstance(event.data, Execution.Finished):
+                yield self._event(event)
+        self._version = events[-1].version
+        last = events[-1]
+        async for piece in self._end(last) if isinstance(last.data, Execution.Finished) else self._live_output():
+            yield piece
+
+    async def _notice(self, notice: Notice) -> AsyncIterator[bytes]:
+        self._version = notice.version
+        self.place.position = notice.position
+        yield sse.message(notice.kind, notice.data, self.place.id)
+
+    def _event(self, event: Recorded) -> bytes:
+        self.place.position = max(event.position, self.place.position)
+        entry = timeline_entry(event)
+        return sse.message(entry.type, entry, self.place.id)
+
+    async def _live_output(self) -> AsyncIterator[bytes]:
+        """What Redis holds beyond the client's place; nothing while the monitor is writing missing frames again."""
+        while pieces := await self._backend.bus.frames(self.execution, self.place.frame, PIECES_AT_ONCE):
+            if pieces[0].first > self.place.frame + 1:
+                return
+            for sealed in pieces:
+                async for piece in self._piece(sealed):
+                    yield piece
+
+    async def _piece(self, sealed: SealedFrames) -> AsyncIterator[bytes]:
+        if sealed.last > self.place.frame:
+            content = await crossing(self._backend.seals.open, sealed.content)
+            yield self._frames([frame for frame in decode_frames(content) if frame.number > self.place.frame])
+
+    async def _end(self, finished: Recorded) -> AsyncIterator[bytes]:
+        """All frames there are, the last event, and once the read model has it the result."""
+        if self.place.frame < finished.data.outcome.last_frame:
+            async for piece in self._stored_output(finished.data.output):
+                yield piece
+        yield self._event(finished)
+        while True:
+            try:
+                run = await status_of(self.execution, finished.position)
+                break
+            except Problem:  # the projection is late; the client hears that we are still here
+                yield sse.HEARTBEAT
+        yield sse.message("result_stored", status_view(run), self.place.id)
+        self._has_ended = True
+
+    async def _stored_output(self, output: Sealed[bytes]) -> AsyncIterator[bytes]:
+        frames = await crossing(lambda: decode_frames(self._backend.seals.open(output)))
+        for piece in _pieces(frame for frame in frames if frame.number > self.place.frame):
+            yield self._frames(piece)
+
+    def _frames(self, frames: Sequence[Output]) -> bytes:
+        self.place.frame = frames[-1].number
+        data = {"frames": [(frame.number, frame.stream, frame.data) for frame in frames]}
+        return sse.message("output", data, self.place.id)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield
+
+
+def _pieces(frames: Iterable[Output]) -> Iterator[list[Output]]:
+    """Frames in groups of about 16 KB."""
+    piece: list[Output] = []
+    size = 0
+    for frame in frames:
+        piece.append(frame)
+        size += len(frame.data)
+        if size >= PIECE_BYTES:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece

@@ -1,0 +1,160 @@
+"""Running scripts: request, look, list, cancel, download."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+from quart import Blueprint, Response, request
+from quart_schema import document_querystring, document_request, document_response, tag
+
+from api.backend import backend, crossing
+from api.messages import answer, body, query
+from api.problems import Problem, ProblemDetails
+from api.sessions import context, current_account
+from api.views import Cancelled, ExecutionDetail, ExecutionPage, Timeline, detail_view, row_view
+from api.waiting import until
+from application.accounts import Account
+from application.executions import Accepted, RunRequest
+from application.frames import decode_frames, one_stream
+from application.ports import STDERR, STDOUT, Recorded, Seals, StreamNotFound
+from domain.execution import Execution
+from domain.sealed import Sealed
+from domain.user import Role
+from projections import execution_history, execution_status
+from projections.execution_history import ExecutionRow
+from projections.execution_status import ExecutionStatus, timeline_entry
+
+blueprint = Blueprint("executions", __name__, url_prefix="/api/v1")
+
+STREAMS = {"stdout": STDOUT, "stderr": STDERR}
+
+
+class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cursor: Annotated[int, Meta(ge=1)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 30
+    min_position: Annotated[int, Meta(ge=0)] = 0
+
+
+class WaitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    min_position: Annotated[int, Meta(ge=0)] = 0
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An empty object."""
+
+
+@blueprint.post("/execute")
+@tag(["executions"])
+@document_request(RunRequest)
+@document_response(Accepted, 202)
+@document_response(ProblemDetails, 409)
+@document_response(ProblemDetails, 422)
+async def execute() -> Response:
+    """Accept a run. With an `Idempotency-Key` the same request is accepted once, however often it is sent."""
+    account = await current_account()
+    wanted = await body(RunRequest)
+    key = request.headers.get("Idempotency-Key")
+    accepted = await crossing(backend().executions.request, context(account.id), account.id, wanted, key)
+    return answer(accepted, 202)
+
+
+@blueprint.get("/executions")
+@tag(["executions"])
+@document_querystring(PageQuery)
+@document_response(ExecutionPage)
+async def list_executions() -> Response:
+    """Your runs, newest first."""
+    account = await current_account()
+    wanted = query(PageQuery)
+    await until("execution_history", wanted.min_position)
+    page = execution_history.page(account.id, wanted.cursor, wanted.limit + 1)
+    rows = await backend().read_models.find(page, ExecutionRow)
+    shown = rows[: wanted.limit]
+    next = str(shown[-1].requested_position) if len(rows) > wanted.limit else None
+    return answer(ExecutionPage([row_view(row) for row in shown], next))
+
+
+@blueprint.get("/executions/<uuid:id>")
+@tag(["executions"])
+@document_querystring(WaitQuery)
+@document_response(ExecutionDetail)
+@document_response(ProblemDetails, 404)
+async def show_execution(id: UUID) -> Response:
+    """One run, with its script and stdin."""
+    events = await own_events(id, await current_account())
+    run = await status_of(id, max(query(WaitQuery).min_position, events[0].position))
+    script, stdin = await crossing(_contents, backend().seals, run)
+    return answer(detail_view(run, script, stdin))
+
+
+@blueprint.get("/executions/<uuid:id>/events")
+@tag(["executions"])
+@document_response(Timeline)
+@document_response(ProblemDetails, 404)
+async def list_events(id: UUID) -> Response:
+    """What happened to a run, in order."""
+    events = await own_events(id, await current_account())
+    return answer(Timeline([timeline_entry(event) for event in events]))
+
+
+@blueprint.get("/executions/<uuid:id>/output/<stream>")
+@tag(["executions"])
+@document_response(ProblemDetails, 404)
+@document_response(ProblemDetails, 409)
+async def download_output(id: UUID, stream: str) -> Response:
+    """All that an ended run wrote to stdout or stderr, byte by byte."""
+    if stream not in STREAMS:
+        raise Problem(404, "A run has two outputs: stdout and stderr.")
+    events = await own_events(id, await current_account())
+    finished = events[-1].data
+    if not isinstance(finished, Execution.Finished):
+        raise Problem(409, "The run has not ended yet; follow it at /api/v1/events/executions/{id}.")
+    content = await crossing(_output, backend().seals, finished.output, STREAMS[stream])
+    disposition = f'attachment; filename="{id}.{stream}.txt"'
+    return Response(
+        content,
+        content_type="application/octet-stream",
+        headers={"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"},
+    )
+
+
+@blueprint.post("/executions/<uuid:id>/cancel")
+@tag(["executions"])
+@document_request(Nothing)
+@document_response(Cancelled, 202)
+@document_response(ProblemDetails, 404)
+@document_response(ProblemDetails, 409)
+async def cancel_execution(id: UUID) -> Response:
+    """Ask a run to end; its sandbox is gone within a second."""
+    account = await current_account()
+    await body(Nothing)
+    await own_events(id, account)
+    position = await crossing(backend().executions.cancel, context(account.id), id)
+    return answer(Cancelled(position), 202)
+
+
+async def own_events(id: UUID, account: Account) -> Sequence[Recorded]:
+    """The events of a run that this account may see. Raises StreamNotFound for all others, there or not."""
+    events = await crossing(backend().log.history, id)
+    if not events or not isinstance(events[0].data, Execution.Requested):
+        raise StreamNotFound(f"There is no run {id}.")
+    if events[0].data.owner != account.id and account.role is not Role.ADMIN:
+        raise StreamNotFound(f"There is no run {id}.")
+    return events
+
+
+async def status_of(id: UUID, min_position: int) -> ExecutionStatus:
+    """The document of a run, not older than a position."""
+    await until("execution_status", min_position)
+    (run,) = await backend().read_models.find(execution_status.one(id), ExecutionStatus)
+    return run
+
+
+def _contents(seals: Seals, run: ExecutionStatus) -> tuple[str, str]:
+    return seals.open(run.script).decode(), seals.open(run.stdin).decode() if run.stdin else ""
+
+
+def _output(seals: Seals, sealed: Sealed[bytes] | None, stream: int) -> bytes:
+    return one_stream(decode_frames(seals.open(sealed)), stream) if sealed else b""

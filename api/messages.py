@@ -1,0 +1,43 @@
+"""Request bodies in, answers out: JSON by msgspec, strict in what it takes."""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from quart import Response, request
+
+from api.problems import FieldError, Problem
+
+T = TypeVar("T")
+
+_FIELD = re.compile(r"^(?P<detail>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+
+
+async def body(kind: type[T]) -> T:
+    """The request's JSON body. Raises a Problem: 400 for broken JSON, 415 for another type, 422 for wrong content."""
+    if request.mimetype != "application/json":
+        raise Problem(415, "Send JSON with the header Content-Type: application/json.")
+    try:
+        return msgspec.json.decode(await request.get_data(), type=kind)
+    except msgspec.ValidationError as error:
+        raise Problem(422, f"The request is not right: {error}.", [_field_error(error)]) from None
+    except msgspec.DecodeError as error:
+        raise Problem(400, f"The body is not valid JSON: {error}.") from None
+
+
+def query(kind: type[T]) -> T:
+    """The request's query string. Raises a Problem with status 422."""
+    try:
+        return msgspec.convert(dict(request.args), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Problem(422, f"The query string is not right: {error}.", [_field_error(error)]) from None
+
+
+def _field_error(error: Exception) -> FieldError:
+    found = _FIELD.match(str(error))
+    path, detail = (found["path"], found["detail"]) if found else (None, str(error))
+    return FieldError((path or "").lstrip("."), detail)
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status=status, content_type="application/json")

@@ -1,0 +1,50 @@
+"""What the API asks of the outside beyond the application's ports: everything that is asynchronous."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from domain.sealed import Sealed
+from projections.projection import Notice, Query
+
+T = TypeVar("T")
+
+
+class ReadModels(Protocol):
+    async def find(self, query: Query, kind: type[T]) -> Sequence[T]: ...
+
+    async def position(self, projection: str, lane: int) -> int:
+        """How far a read model has come in one lane."""
+
+
+class SealedFrames(Protocol):
+    """Frames `first` to `last` of one run."""
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def last(self) -> int: ...
+
+    @property
+    def content(self) -> Sealed[bytes]: ...
+
+
+class Inbox(Protocol):
+    has_overflowed: bool
+
+    async def get(self) -> Notice | SealedFrames | None:
+        """The next message; None is a reminder to look at the stores."""
+
+    def put(self, message: None) -> None: ...
+
+
+class Bus(Protocol):
+    async def run(self) -> None:
+        """Hear what is published, until cancelled."""
+
+    def subscribe(self, execution: UUID) -> AbstractAsyncContextManager[Inbox]: ...
+
+    async def frames(self, execution: UUID, after: int, limit: int) -> Sequence[SealedFrames]:
+        """The next pieces of live output above a frame number, at most `limit`; empty when there are none."""

@@ -1,0 +1,99 @@
+"""Errors as people and programs get them: problem details (RFC 9457)."""
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+
+import msgspec
+from quart import Quart, Response
+from werkzeug.exceptions import HTTPException
+
+from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
+from application.executions import KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
+from application.ports import Erased, LogUnavailable, StreamNotFound, VersionConflict
+from domain.execution import ExecutionEnded
+from domain.name import NameTaken
+from domain.user import Locked
+
+log = logging.getLogger(__name__)
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    field: str
+    detail: str
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong and what to do about it."""
+
+    title: str
+    status: int
+    detail: str
+    type: str = "about:blank"
+    errors: Sequence[FieldError] = ()
+
+
+class Problem(Exception):
+    """Ends a request with problem details."""
+
+    def __init__(self, status: int, detail: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+
+
+STATUS_OF: dict[type[Exception], int] = {
+    NotLoggedIn: 401,
+    WrongLogin: 401,
+    StreamNotFound: 404,
+    NameTaken: 409,
+    KeyReused: 409,
+    ExecutionEnded: 409,
+    VersionConflict: 409,
+    Erased: 410,
+    UnknownLanguage: 422,
+    TooLarge: 422,
+    LimitAboveCeiling: 422,
+    WeakPassword: 422,
+    Locked: 429,
+    LogUnavailable: 503,
+}
+
+
+def answer_problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Response:
+    details = ProblemDetails(HTTPStatus(status).phrase, status, detail, errors=errors)
+    response = Response(msgspec.json.encode(details), status=status, content_type="application/problem+json")
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        response.headers["Retry-After"] = "900" if status == HTTPStatus.TOO_MANY_REQUESTS else "2"
+    return response
+
+
+def register(app: Quart) -> None:
+    """Answer every error, expected or not, with problem details."""
+    app.register_error_handler(Problem, _problem)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+    for kind in STATUS_OF:
+        app.register_error_handler(kind, _expected)
+
+
+async def _problem(problem: Problem) -> Response:
+    return answer_problem(problem.status, problem.detail, problem.errors)
+
+
+async def _expected(error: Exception) -> Response:
+    status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        log.warning("the event store cannot be reached: %s", error)
+        return answer_problem(status, LogUnavailable.__doc__ or "")
+    return answer_problem(status, str(error) or type(error).__doc__ or "")
+
+
+async def _http(error: HTTPException) -> Response:
+    return answer_problem(error.code or 500, error.description or "")
+
+
+async def _unexpected(error: Exception) -> Response:
+    log.error("a request failed", exc_info=error)
+    return answer_problem(500, "Something went wrong here; it was written to the server's log. Try again.")
