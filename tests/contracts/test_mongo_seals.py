@@ -1,0 +1,80 @@
+"""MongoSeals keeps the port's promises, and says so when the store has lost something."""
+
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from adapters.mongo import keys
+from adapters.mongo.chunks import Chunks, ContentDamaged, ContentMissing
+from adapters.mongo.keys import DataKeys, WrongMasterKey
+from adapters.mongo.seals import MongoSeals
+from application.ports import Erased
+from tests.contracts.seals import SealsContract
+
+MASTER_KEY = bytes(range(32))
+
+
+class TestMongoSeals(SealsContract):
+    @pytest.fixture(autouse=True)
+    def _open(self, database):
+        self.database = database
+
+    def seals(self, master_key=MASTER_KEY):
+        return MongoSeals(DataKeys(self.database, master_key), Chunks(self.database))
+
+    def test_another_process_forgets_an_erased_key_within_five_seconds(self, monkeypatch):
+        here, there, person = self.seals(), self.seals(), uuid4()
+        sealed = here.seal(person, b"x")
+        there.open(sealed)
+        here.erase(person)
+        now = keys.monotonic()
+        monkeypatch.setattr(keys, "monotonic", lambda: now + 5.1)
+        with pytest.raises(Erased):
+            there.open(sealed)
+
+    def test_content_opens_for_its_own_person_alone(self):
+        seals = self.seals()
+        mine, yours = seals.seal(uuid4(), b"mine"), seals.seal(uuid4(), b"yours")
+        with pytest.raises(ContentDamaged):
+            seals.open(msgspec.structs.replace(mine, key=yours.key))
+
+    def test_a_wrapped_key_cannot_be_given_to_another_person(self):
+        seals, person = self.seals(), uuid4()
+        sealed = seals.seal(person, b"x")
+        self.database.keys.update_one({"person": person}, {"$set": {"person": uuid4()}})
+        with pytest.raises(WrongMasterKey):
+            self.seals().open(sealed)
+
+    def test_another_master_key_is_told_by_name(self):
+        sealed = self.seals().seal(uuid4(), b"x")
+        with pytest.raises(WrongMasterKey):
+            self.seals(master_key=bytes(32)).open(sealed)
+
+    def test_a_missing_chunk_is_told_by_name(self):
+        sealed = self.seals().seal(uuid4(), bytes(40_000))
+        self.database.chunks.delete_one({"_id": sealed.chunks[0]})
+        with pytest.raises(ContentMissing, match=sealed.chunks[0]):
+            self.seals().open(sealed)
+
+    def test_a_damaged_chunk_is_told_by_name(self):
+        sealed = self.seals().seal(uuid4(), bytes(40_000))
+        self.database.chunks.update_one({"_id": sealed.chunks[0]}, {"$set": {"sealed": b"something else"}})
+        with pytest.raises(ContentDamaged, match=sealed.chunks[0]):
+            self.seals().open(sealed)
+
+    def test_chunks_cannot_change_places(self):
+        sealed = self.seals().seal(uuid4(), bytes(2 * 1024 * 1024))
+        with pytest.raises(ContentDamaged):
+            self.seals().open(msgspec.structs.replace(sealed, chunks=sealed.chunks[::-1]))
+
+    def test_a_changed_box_is_damaged(self):
+        sealed = self.seals().seal(uuid4(), b"content")
+        with pytest.raises(ContentDamaged):
+            self.seals().open(msgspec.structs.replace(sealed, box=sealed.box[:-1] + bytes([sealed.box[-1] ^ 1])))
+
+    def test_keys_are_wrapped_where_they_are_stored(self):
+        seals, person = self.seals(), uuid4()
+        seals.seal(person, b"x")
+        stored = self.database.keys.find_one({"person": person})
+        assert DataKeys(self.database, MASTER_KEY).of_person(person).secret not in bytes(stored["wrapped"])
