@@ -27,8 +27,11 @@ export class LiveExecution {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
 
-  constructor(id: string) {
+  readonly #onend: (execution: Execution) => void;
+
+  constructor(id: string, onend: (execution: Execution) => void = () => {}) {
     this.id = id;
+    this.#onend = onend;
   }
 
   open(): void {
@@ -73,6 +76,7 @@ export class LiveExecution {
     this.status = execution.status;
     this.result = execution;
     this.close();
+    this.#onend(execution);
   }
 
   #reset(): void {
