@@ -34,11 +34,13 @@ class Process:
         self.log = log
         self.quick_ends = 0
         self.started_at = 0.0
+        self.restart_at: float | None = None
         self.child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Raises OSError when the program cannot be started."""
         self.started_at = time.monotonic()
+        self.child = None
         if self.log is None:
             self.child = self._spawn(None)
             return
@@ -75,10 +77,42 @@ class Process:
         """Seconds since it was started."""
         return time.monotonic() - self.started_at
 
+    def keep_running(self) -> str | None:
+        """Start it again once its wait is over. Says so in words when it has just ended."""
+        if self.runs:
+            return None
+        if self.restart_at is None:
+            return self.plan_restart()
+        if time.monotonic() >= self.restart_at:
+            self.restart_at = None
+            with suppress(OSError):
+                self.start()
+        return None
+
+    def plan_restart(self) -> str:
+        wait = self.wait_after_end()
+        self.restart_at = time.monotonic() + wait
+        return f"{self.name} {self.end_in_words()}; it starts again in {wait:g} s. Its log: {self.log}"
+
     def wait_after_end(self) -> float:
         """Seconds to wait before the next start: twice as long each time, from the beginning after a steady run."""
         self.quick_ends = 0 if self.age >= STEADY_SECONDS else self.quick_ends + 1
         return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** max(0, self.quick_ends - 1))
+
+    def end_in_words(self) -> str:
+        if self.code is None:
+            return "could not be started"
+        if self.code < 0:
+            return f"was ended by {signal.Signals(-self.code).name}"
+        return f"ended with exit code {self.code}"
+
+    @property
+    def restart_wait(self) -> float:
+        """Seconds until something is to be done about its end."""
+        return max(0.0, self.restart_at - time.monotonic()) if self.restart_at else 0.0
+
+    def nudge(self) -> None:
+        """Called now and then while it is asked to end, for those that need more than the signal."""
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; nothing when it has ended."""

@@ -60,8 +60,10 @@ def kill(process: Process) -> None:
 
 def listeners(pid: int) -> list[str]:
     """The addresses that a process listens on, as the kernel lists them: hexadecimal, in the machine's byte order."""
-    sockets = {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()}
-    rows = [row.split() for family in ("tcp", "tcp6") for row in Path(f"/proc/{pid}/net/{family}").open()]
+    sockets = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    rows = [
+        row.split() for family in ("tcp", "tcp6") for row in Path(f"/proc/{pid}/net/{family}").read_text().splitlines()
+    ]
     return [row[1].split(":")[0] for row in rows if row[3] == LISTENING and f"socket:[{row[9]}]" in sockets]
 
 

@@ -1,0 +1,13 @@
+"""`python -m ops.up [--split]`: `runledger up` without the CLI in memory; the settings come from the environment."""
+
+import sys
+
+from ops.settings import SettingsInvalid, load
+from ops.up.system import run
+
+if __name__ == "__main__":
+    try:
+        settings = load()
+    except SettingsInvalid as error:
+        sys.exit(str(error))
+    sys.exit(run(settings, split="--split" in sys.argv))
