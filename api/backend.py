@@ -1,10 +1,12 @@
 """Everything the routes use, handed in from outside."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextvars
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 
 import msgspec
 from quart import current_app
@@ -19,13 +21,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class CatalogueRow(msgspec.Struct, frozen=True):
-    """A language version, and why it cannot run here if it cannot."""
-
-    runtime: Runtime
-    reason: str | None
-
-
 class Backend(msgspec.Struct, frozen=True):
     accounts: Accounts
     executions: Executions
@@ -35,7 +30,8 @@ class Backend(msgspec.Struct, frozen=True):
     bus: Bus
     clock: Clock
     ids: Ids
-    catalogue: Callable[[], tuple[CatalogueRow, ...]]
+    catalogue: Callable[[], Sequence[tuple[Runtime, str | None]]]
+    """Every language version, and why it cannot run here if it cannot."""
     defaults: Limits
     ceilings: Limits
     checks: Mapping[str, Callable[[], object]]
@@ -45,6 +41,11 @@ class Backend(msgspec.Struct, frozen=True):
     is_https: bool
     threads: ThreadPoolExecutor
 
+    async def cross(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The one way from an event loop to the synchronous layers: a thread of this pool."""
+        in_context = partial(contextvars.copy_context().run, partial(call, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self.threads, in_context)
+
 
 def backend() -> Backend:
     """The running app's."""
@@ -52,7 +53,5 @@ def backend() -> Backend:
 
 
 async def crossing(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The one way from the API's event loop to the synchronous layers: a thread of its pool."""
-    loop = asyncio.get_running_loop()
-    run: Any = lambda: call(*args, **kwargs)  # noqa: E731
-    return cast("T", await loop.run_in_executor(backend().threads, run))
+    """Cross with the running app's backend."""
+    return await backend().cross(call, *args, **kwargs)

@@ -39,8 +39,8 @@ async def list_runtimes() -> Response:
     """The languages and their versions."""
     rows = await crossing(backend().catalogue)
     views = [
-        RuntimeView(row.runtime.language, row.runtime.version, row.reason is None, row.reason, row.runtime.example)
-        for row in rows
+        RuntimeView(runtime.language, runtime.version, reason is None, reason, runtime.example)
+        for runtime, reason in rows
     ]
     return answer(RuntimeList(views))
 

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from api import sse
-from api.backend import Backend, crossing
+from api.backend import Backend
 from api.executions import status_of
 from api.ports import Inbox, SealedFrames
 from api.problems import Problem
+from api.sse import CLOSE, HEARTBEAT, Message
 from api.views import status_view
 from application.frames import decode_frames
 from application.ports import Output, Recorded
@@ -53,26 +53,26 @@ class ExecutionStream:
         self._version = 0
         self._has_ended = False
 
-    async def messages(self, inbox: Inbox, closing: asyncio.Event) -> AsyncIterator[bytes]:
+    async def messages(self, inbox: Inbox, closing: asyncio.Event) -> AsyncIterator[Message]:
         """Everything so far from the stores, then what comes in, until the result is stored."""
         async for piece in self._catch_up():
             yield piece
         while not self._has_ended:
             if closing.is_set():
-                yield sse.CLOSE
+                yield CLOSE
                 return
             try:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     message = await inbox.get()
             except TimeoutError:
-                yield sse.HEARTBEAT
+                yield HEARTBEAT
                 continue
             if inbox.has_overflowed:
                 return
             async for piece in self._take(message):
                 yield piece
 
-    def _take(self, message: Notice | SealedFrames | None) -> AsyncIterator[bytes]:
+    def _take(self, message: Notice | SealedFrames | None) -> AsyncIterator[Message]:
         match message:
             case None:
                 return self._catch_up()
@@ -87,9 +87,9 @@ class ExecutionStream:
             case _:
                 return self._live_output()
 
-    async def _catch_up(self) -> AsyncIterator[bytes]:
+    async def _catch_up(self) -> AsyncIterator[Message]:
         """What the stores hold beyond the client's place."""
-        events = await crossing(self._backend.log.history, self.execution)
+        events = await self._backend.cross(self._backend.log.history, self.execution)
         for event in events:
             if event.position > self.place.position and not isinstance(event.data, Execution.Finished):
                 yield self._event(event)
@@ -98,17 +98,17 @@ class ExecutionStream:
         async for piece in self._end(last) if isinstance(last.data, Execution.Finished) else self._live_output():
             yield piece
 
-    async def _notice(self, notice: Notice) -> AsyncIterator[bytes]:
+    async def _notice(self, notice: Notice) -> AsyncIterator[Message]:
         self._version = notice.version
         self.place.position = notice.position
-        yield sse.message(notice.kind, notice.data, self.place.id)
+        yield Message(notice.kind, notice.data, self.place.id)
 
-    def _event(self, event: Recorded) -> bytes:
+    def _event(self, event: Recorded) -> Message:
         self.place.position = max(event.position, self.place.position)
         entry = timeline_entry(event)
-        return sse.message(entry.type, entry, self.place.id)
+        return Message(entry.type, entry, self.place.id)
 
-    async def _live_output(self) -> AsyncIterator[bytes]:
+    async def _live_output(self) -> AsyncIterator[Message]:
         """What Redis holds beyond the client's place; nothing while the monitor is writing missing frames again."""
         while pieces := await self._backend.bus.frames(self.execution, self.place.frame, PIECES_AT_ONCE):
             if pieces[0].first > self.place.frame + 1:
@@ -117,12 +117,12 @@ class ExecutionStream:
                 async for piece in self._piece(sealed):
                     yield piece
 
-    async def _piece(self, sealed: SealedFrames) -> AsyncIterator[bytes]:
+    async def _piece(self, sealed: SealedFrames) -> AsyncIterator[Message]:
         if sealed.last > self.place.frame:
-            content = await crossing(self._backend.seals.open, sealed.content)
+            content = await self._backend.cross(self._backend.seals.open, sealed.content)
             yield self._frames([frame for frame in decode_frames(content) if frame.number > self.place.frame])
 
-    async def _end(self, finished: Recorded) -> AsyncIterator[bytes]:
+    async def _end(self, finished: Recorded) -> AsyncIterator[Message]:
         """All frames there are, the last event, and once the read model has it the result."""
         if self.place.frame < finished.data.outcome.last_frame:
             async for piece in self._stored_output(finished.data.output):
@@ -130,25 +130,25 @@ class ExecutionStream:
         yield self._event(finished)
         while True:
             try:
-                run = await status_of(self.execution, finished.position)
+                run = await status_of(self._backend, self.execution, finished.position)
                 break
             except Problem:  # the projection is late; the client hears that we are still here
-                yield sse.HEARTBEAT
-        yield sse.message("result_stored", status_view(run), self.place.id)
+                yield HEARTBEAT
+        yield Message("result_stored", status_view(run), self.place.id)
         self._has_ended = True
 
-    async def _stored_output(self, output: Sealed[bytes]) -> AsyncIterator[bytes]:
-        frames = await crossing(lambda: decode_frames(self._backend.seals.open(output)))
+    async def _stored_output(self, output: Sealed[bytes]) -> AsyncIterator[Message]:
+        frames = await self._backend.cross(lambda: decode_frames(self._backend.seals.open(output)))
         for piece in _pieces(frame for frame in frames if frame.number > self.place.frame):
             yield self._frames(piece)
 
-    def _frames(self, frames: Sequence[Output]) -> bytes:
+    def _frames(self, frames: Sequence[Output]) -> Message:
         self.place.frame = frames[-1].number
         data = {"frames": [(frame.number, frame.stream, frame.data) for frame in frames]}
-        return sse.message("output", data, self.place.id)
+        return Message("output", data, self.place.id)
 
 
-async def _nothing() -> AsyncIterator[bytes]:
+async def _nothing() -> AsyncIterator[Message]:
     return
     yield
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 from quart import Blueprint, Response, request
 from quart_schema import document_querystring, document_request, document_response, tag
 
-from api.backend import backend, crossing
+from api.backend import Backend, backend, crossing
 from api.messages import answer, body, query
 from api.problems import Problem, ProblemDetails
 from api.sessions import context, current_account
@@ -68,7 +68,7 @@ async def list_executions() -> Response:
     """Your runs, newest first."""
     account = await current_account()
     wanted = query(PageQuery)
-    await until("execution_history", wanted.min_position)
+    await until(backend(), "execution_history", wanted.min_position)
     page = execution_history.page(account.id, wanted.cursor, wanted.limit + 1)
     rows = await backend().read_models.find(page, ExecutionRow)
     shown = rows[: wanted.limit]
@@ -84,7 +84,7 @@ async def list_executions() -> Response:
 async def show_execution(id: UUID) -> Response:
     """One run, with its script and stdin."""
     events = await own_events(id, await current_account())
-    run = await status_of(id, max(query(WaitQuery).min_position, events[0].position))
+    run = await status_of(backend(), id, max(query(WaitQuery).min_position, events[0].position))
     script, stdin = await crossing(_contents, backend().seals, run)
     return answer(detail_view(run, script, stdin))
 
@@ -145,10 +145,10 @@ async def own_events(id: UUID, account: Account) -> Sequence[Recorded]:
     return events
 
 
-async def status_of(id: UUID, min_position: int) -> ExecutionStatus:
+async def status_of(backend: Backend, id: UUID, min_position: int) -> ExecutionStatus:
     """The document of a run, not older than a position."""
-    await until("execution_status", min_position)
-    (run,) = await backend().read_models.find(execution_status.one(id), ExecutionStatus)
+    await until(backend, "execution_status", min_position)
+    (run,) = await backend.read_models.find(execution_status.one(id), ExecutionStatus)
     return run
 
 

@@ -105,9 +105,9 @@ async def _follow(
 ) -> AsyncIterator[bytes]:
     place = parse_place(last_id)
     if last_id and place is None:
-        yield sse.RESET
+        yield sse.RESET.encode()
     stream = ExecutionStream(backend, execution, place or Place())
     async with backend.bus.subscribe(execution) as inbox:
         with streams.opened(user, stream, inbox):
             async for piece in stream.messages(inbox, streams.closing):
-                yield piece
+                yield piece.encode()

@@ -1,12 +1,8 @@
-"""Server-sent events as bytes (WHATWG HTML, section 9.2)."""
+"""Server-sent events (WHATWG HTML, section 9.2)."""
 
 from typing import Any
 
 import msgspec
-
-HEARTBEAT = b": still here\n\n"
-CLOSE = b"retry: 1000\nevent: close\ndata: {}\n\n"
-RESET = b"event: reset\ndata: {}\n\n"
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -15,5 +11,20 @@ HEADERS = {
 }
 
 
-def message(event: str, data: Any, id: str) -> bytes:
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (id.encode(), event.encode(), msgspec.json.encode(data))
+class Message(msgspec.Struct, frozen=True):
+    """One message to a client; one without an event is a comment, which only shows that we are still here."""
+
+    event: str = ""
+    data: Any = msgspec.field(default_factory=dict)
+    id: str = ""
+
+    def encode(self) -> bytes:
+        if not self.event:
+            return b": still here\n\n"
+        id = f"id: {self.id}\n" if self.id else "retry: 1000\n"
+        return f"{id}event: {self.event}\ndata: ".encode() + msgspec.json.encode(self.data) + b"\n\n"
+
+
+HEARTBEAT = Message()
+CLOSE = Message("close")
+RESET = Message("reset")

@@ -3,8 +3,9 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Event
+from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -32,14 +33,22 @@ class CursorLost(Exception):
     """Another owner has claimed this lane."""
 
 
+class Move(msgspec.Struct, frozen=True):
+    """One projection's step in one lane: the documents to change, and where its cursor stands then."""
+
+    cursor: Cursor
+    position: int
+    changes: Mapping[UUID, Mapping[str, Any]]
+
+
 class ReadModels(Protocol):
     """Where read models and their cursors are stored."""
 
     def claim(self, projection: Projection, lane: int) -> Cursor:
         """Become the owner of a lane: a new epoch, after which older owners cannot commit."""
 
-    def commit(self, cursor: Cursor, changes: Mapping[UUID, Mapping[str, Any]], position: int) -> None:
-        """Change documents and move the cursor, all or nothing. Raises CursorLost."""
+    def commit(self, moves: Sequence[Move]) -> None:
+        """Change documents and move cursors in one transaction, all or nothing. Raises CursorLost, LogUnavailable."""
 
 
 class Notices(Protocol):
@@ -57,14 +66,15 @@ class Engine:
         feed: Feed,
         store: ReadModels,
         notices: Notices,
-        on_commit: Callable[[], None] = lambda: None,
+        bells: Mapping[str, Event] = MappingProxyType({}),
     ) -> None:
+        """`bells`, by a projection's name, are rung when documents of it have changed."""
         self._group = group
         self._projections = {projection.name: projection for projection in projections}
         self._feed = feed
         self._store = store
         self._notices = notices
-        self._on_commit = on_commit
+        self._bells = bells
         self._cursors: dict[int, dict[str, Cursor]] = {}
         self._stalled: dict[int, _Stall] = {}
 
@@ -73,7 +83,7 @@ class Engine:
         subscription = self._feed.subscribe(self._group, self._claim)
         try:
             while not stop.is_set():
-                self._fold_all(subscription.poll(0.5))
+                self._fold(_by_lane(subscription.poll(0.5)))
                 self._rewind_stalled(subscription)
         finally:
             subscription.close()
@@ -83,31 +93,52 @@ class Engine:
         self._cursors[lane] = claimed
         return min(cursor.position for cursor in claimed.values())
 
-    def _fold_all(self, events: Sequence[Recorded]) -> None:
-        for lane, batch in _by_lane(events).items():
-            for projection in self._projections.values():
-                self._fold_lane(projection, lane, batch)
+    def _fold(self, events: Mapping[int, Sequence[Recorded]]) -> None:
+        able = [(name, lane) for lane in events for name in self._projections if not self._is_stalled(lane, name)]
+        moves = [move for name, lane in able if (move := self._move(name, lane, events[lane]))]
+        if moves:
+            self._tell(self._commit(moves), events)
 
-    def _fold_lane(self, projection: Projection, lane: int, batch: Sequence[Recorded]) -> None:
-        cursor = self._cursors[lane][projection.name]
-        fresh = [event for event in batch if event.position > cursor.position]
-        if not fresh or self._is_stalled(lane, projection.name):
-            return
+    def _move(self, name: str, lane: int, events: Sequence[Recorded]) -> Move | None:
+        """What one projection makes of a batch; None when it has folded all of it, or cannot."""
+        cursor = self._cursors[lane][name]
+        fresh = [event for event in events if event.position > cursor.position]
+        if not fresh:
+            return None
         try:
-            self._commit(projection, cursor, fresh)
-        except (CursorLost, LogUnavailable) as error:
-            self._stall(lane, projection.name, error)
+            return Move(cursor, fresh[-1].position, coalesce(self._projections[name], fresh))
         except Exception as error:
             # A fold that fails stops its own projection in its own lane; the others go on.
-            log.exception("projection %s cannot fold lane %s after position %s", projection.name, lane, cursor.position)
-            self._stall(lane, projection.name, error)
+            log.exception("%s cannot fold lane %s after position %s", name, lane, cursor.position)
+            self._stall(lane, name, error)
+            return None
 
-    def _commit(self, projection: Projection, cursor: Cursor, events: Sequence[Recorded]) -> None:
-        position = events[-1].position
-        self._store.commit(cursor, coalesce(projection, events), position)
-        self._cursors[cursor.lane][projection.name] = msgspec.structs.replace(cursor, position=position)
-        self._notices.publish([notice for event in events for notice in projection.announce(event)])
-        self._on_commit()
+    def _commit(self, moves: Sequence[Move]) -> Sequence[Move]:
+        """All together where that goes, else each by itself. Returns those that were committed."""
+        try:
+            self._store.commit(moves)
+        except (CursorLost, LogUnavailable) as error:
+            if len(moves) > 1:
+                return [moved for move in moves for moved in self._commit([move])]
+            self._stall(moves[0].cursor.lane, moves[0].cursor.projection, error)
+            return []
+        for move in moves:
+            moved = msgspec.structs.replace(move.cursor, position=move.position)
+            self._cursors[moved.lane][moved.projection] = moved
+        return moves
+
+    def _tell(self, moves: Sequence[Move], events: Mapping[int, Sequence[Recorded]]) -> None:
+        for move in moves:
+            if move.changes and move.cursor.projection in self._bells:
+                self._bells[move.cursor.projection].set()
+        announced = [
+            notice
+            for move in moves
+            for event in events[move.cursor.lane]
+            if event.position > move.cursor.position
+            for notice in self._projections[move.cursor.projection].announce(event)
+        ]
+        self._notices.publish(announced)
 
     def _is_stalled(self, lane: int, name: str) -> bool:
         return lane in self._stalled and name in self._stalled[lane].projections

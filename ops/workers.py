@@ -1,0 +1,85 @@
+"""The workers of one process: each is some threads that run until they are told to stop."""
+
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+
+from ops.containers import Container
+from projections.engine import Engine
+from projections.projection import Projection
+from projections.registry import READ_MODELS
+from projections.sandbox_tasks import EXECUTOR, MONITOR
+
+log = logging.getLogger(__name__)
+
+Run = Callable[[Event], None]
+
+FOLDED_BY: dict[str, tuple[Projection, ...]] = {
+    "projections": READ_MODELS,
+    "executor": (EXECUTOR,),
+    "monitor": (MONITOR,),
+}
+"""What each worker folds. Those of one process share one engine, so that a batch is one transaction for all."""
+
+NAMES = ("relay", *FOLDED_BY)
+LONGEST_WAIT_SECONDS = 10.0
+STOP_SECONDS = 3.0
+
+
+def run_workers(names: Sequence[str], container: Container) -> None:
+    """Run until SIGTERM or SIGINT."""
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    bells = [container.executor().bell, container.monitor().bell]
+    threads = [
+        Thread(target=keep_running, args=(name, run, stop), name=name, daemon=True)
+        for name, run in _runs(names, container).items()
+    ]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    for bell in bells:
+        bell.set()
+    for thread in threads:
+        thread.join(STOP_SECONDS)
+    container.journal().close()
+
+
+def _runs(names: Sequence[str], container: Container) -> dict[str, Run]:
+    runs: dict[str, Run] = {}
+    if "relay" in names:
+        runs["relay"] = container.relay().run
+    if "executor" in names:
+        runs["executor"] = container.executor().run
+    if "monitor" in names:
+        runs["monitor"] = container.monitor().run
+        runs["reconciler"] = container.reconciler().run
+    if any(name in FOLDED_BY for name in names):
+        runs["engine"] = engine([name for name in names if name in FOLDED_BY], container).run
+    return runs
+
+
+def engine(names: Sequence[str], container: Container) -> Engine:
+    """One engine for what these workers fold."""
+    return Engine(
+        group="+".join(sorted(names)),
+        projections=[projection for name in names for projection in FOLDED_BY[name]],
+        feed=container.feed(),
+        store=container.read_models(),
+        notices=container.notices(),
+        bells={EXECUTOR.name: container.executor().bell, MONITOR.name: container.monitor().bell},
+    )
+
+
+def keep_running(name: str, run: Run, stop: Event) -> None:
+    """Run it again when it fails, with growing waits: what it depends on may come back."""
+    wait = 0.1
+    while not stop.is_set():
+        try:
+            run(stop)
+        except Exception:
+            log.exception("%s failed; it starts again in %.1f s", name, wait)
+            stop.wait(wait)
+            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
