@@ -23,8 +23,8 @@ LOCAL = ReadConcern("local")
 def connect(url: str) -> MongoClient[Document]:
     """A client with time limits on everything, so that no thread hangs on a lost server; it connects when first used.
 
-    Whatever the URL says wins. That of an embedded SecantusDB must say `retryWrites=false` (its retryable writes
-    get slower with each one) and `directConnection=true`.
+    The URL says where, who, and how it is encrypted. That of an embedded SecantusDB says `retryWrites=false` as well,
+    because its retryable writes get slower with each one.
     """
     return MongoClient(url, **client_options())
 

@@ -22,9 +22,7 @@ def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 def database(mongo_server: Running) -> Iterator[Database[dict[str, Any]]]:
     client = connect(mongo_server.address)
-    name = f"test_{uuid4().hex}"
-    yield client[name]
-    client.drop_database(name)
+    yield client[f"test_{uuid4().hex}"]
     client.close()
 
 
