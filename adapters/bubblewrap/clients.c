@@ -1,0 +1,160 @@
+/* Those who watch or stop the run. The spool is their queue: a slow one holds up nobody. */
+#include <errno.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "keeper.h"
+
+enum { AT_ONCE = 1 << 20 };                         /* bytes for one client before the next has its turn */
+enum { LEAVE_US = 5000000, LEAVE_STEP_MS = 100 }; /* who is slower reads the rest from the spool file itself */
+
+void clients_init(struct clients *clients, int listener)
+{
+    clients->listener = listener;
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        clients->client[i].fd = -1;
+}
+
+static int has_asked(const struct client *client)
+{
+    return client->request_size == sizeof client->request;
+}
+
+static int is_watching(const struct client *client)
+{
+    return has_asked(client) && client->request.question == WATCH;
+}
+
+static short events_for(const struct client *client, const struct spool *spool)
+{
+    if (!has_asked(client))
+        return POLLIN;
+    return is_watching(client) && client->offset < spool->size ? POLLOUT : POLLRDHUP;
+}
+
+void clients_poll(const struct clients *clients, const struct spool *spool, struct pollfd polled[CLIENT_POLLS])
+{
+    polled[CLIENTS_MAX] = (struct pollfd){.fd = clients->listener, .events = POLLIN};
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        polled[i] = (struct pollfd){clients->client[i].fd, events_for(&clients->client[i], spool), 0};
+}
+
+static void hang_up(struct client *client)
+{
+    close(client->fd);
+    client->fd = -1;
+}
+
+static void take_new(struct clients *clients)
+{
+    int fd = accept4(clients->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    for (int i = 0; fd >= 0 && i < CLIENTS_MAX; i++)
+        if (clients->client[i].fd < 0) {
+            clients->client[i] = (struct client){.fd = fd};
+            return;
+        }
+    if (fd >= 0)
+        close(fd);
+}
+
+static void hear(struct client *client)
+{
+    size_t missing = sizeof client->request - client->request_size;
+    ssize_t got = recv(client->fd, (char *)&client->request + client->request_size, missing, 0);
+
+    if (got > 0)
+        client->request_size += (size_t)got;
+    else if (got == 0 || errno != EAGAIN)
+        hang_up(client);
+}
+
+static int is_unwanted(const struct head *head, uint64_t after)
+{
+    return (head->kind == STDOUT || head->kind == STDERR) && head->number <= after;
+}
+
+/* Finds the next stretch of the spool that this client wants. */
+static void find_span(struct client *client, const struct spool *spool)
+{
+    struct head head;
+
+    while (client->offset < spool->size && pread(spool->fd, &head, sizeof head, (off_t)client->offset) > 0) {
+        if (is_unwanted(&head, client->request.after)) {
+            client->offset += sizeof head + head.size;
+            continue;
+        }
+        client->span_end = head.kind == STARTED ? client->offset + sizeof head + head.size : spool->size;
+        return;
+    }
+    client->span_end = client->offset;
+}
+
+static void send_frames(struct client *client, const struct spool *spool)
+{
+    if (client->offset >= client->span_end)
+        find_span(client, spool);
+    uint64_t size = client->span_end - client->offset;
+    off_t offset = (off_t)client->offset;
+    ssize_t sent = size ? sendfile(client->fd, spool->fd, &offset, size < AT_ONCE ? size : AT_ONCE) : 0;
+
+    if (sent < 0 && errno != EAGAIN)
+        hang_up(client);
+    client->offset = (uint64_t)offset;
+}
+
+static void serve(struct client *client, const struct spool *spool, short events)
+{
+    if (!has_asked(client))
+        hear(client);
+    else if (events & (POLLRDHUP | POLLHUP | POLLERR))
+        hang_up(client);
+    if (client->fd >= 0 && is_watching(client))
+        send_frames(client, spool);
+}
+
+void clients_serve(struct clients *clients, const struct spool *spool, const struct pollfd polled[CLIENT_POLLS])
+{
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        if (polled[i].revents)
+            serve(&clients->client[i], spool, polled[i].revents);
+    if (polled[CLIENTS_MAX].revents)
+        take_new(clients);
+}
+
+int clients_want_stop(const struct clients *clients)
+{
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        if (clients->client[i].fd >= 0 && has_asked(&clients->client[i]) && clients->client[i].request.question == STOP)
+            return 1;
+    return 0;
+}
+
+/* Hangs up on everybody who has all there is. True when somebody is left. */
+static int dismiss(struct clients *clients, const struct spool *spool)
+{
+    int left = 0;
+
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        struct client *client = &clients->client[i];
+        if (client->fd >= 0 && has_asked(client) && (!is_watching(client) || client->offset >= spool->size))
+            hang_up(client);
+        left += client->fd >= 0;
+    }
+    return left;
+}
+
+void clients_take_leave(struct clients *clients, const struct spool *spool)
+{
+    struct pollfd polled[CLIENT_POLLS];
+
+    unlink(SOCKET_FILE);
+    close(clients->listener); /* who still waits in line finds the END in the spool */
+    clients->listener = -1;
+    for (uint64_t until = monotonic_us() + LEAVE_US; dismiss(clients, spool) && monotonic_us() < until;) {
+        clients_poll(clients, spool, polled);
+        if (poll(polled, CLIENT_POLLS, LEAVE_STEP_MS) > 0)
+            clients_serve(clients, spool, polled);
+    }
+}

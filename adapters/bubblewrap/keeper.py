@@ -1,0 +1,127 @@
+"""The keeper processes, from outside: start one, ask one, tidy up after a dead one."""
+
+import fcntl
+import os
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from adapters.supervisor.build import KEEPER
+from adapters.supervisor.records import HEAD, KIND_END, read_frames
+from application.ports import Frame, SandboxNotFound, SandboxUnavailable
+
+REQUEST = struct.Struct("<QQ")
+WATCH, STOP = 1, 2
+STOP_SECONDS = 5.0
+"""Far more than a stop takes; after it the keeper counts as stuck."""
+
+
+def run(options: Sequence[str], bwrap: Sequence[str], job: bytes) -> None:
+    """Start a keeper; it outlives this process. Raises SandboxUnavailable with what it says."""
+    with _in_memory(job) as stdin:
+        started = subprocess.run(
+            [KEEPER, "run", *options, "--", *bwrap], stdin=stdin, stderr=subprocess.PIPE, check=False, text=True
+        )
+    if started.returncode != 0:
+        raise SandboxUnavailable(started.stderr.strip() or f"the keeper ended with {started.returncode}")
+
+
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[int]:
+    """A file that never touches a disk: scripts are private."""
+    fd = os.memfd_create("job", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(fd), "wb") as file:
+            file.write(content)
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def live_frames(folder: Path, after: int) -> Iterator[Frame]:
+    """Frames as the keeper gives them; ends early, even empty, when it has ended or dies."""
+    try:
+        with _ask(folder, WATCH, after) as connection, connection.makefile("rb") as stream:
+            yield from read_frames(stream.read)
+    except (ConnectionError, FileNotFoundError):
+        return
+
+
+def stop(folder: Path) -> None:
+    """Returns when nothing of the run is left; at once when its keeper has ended."""
+    try:
+        with _ask(folder, STOP) as connection:
+            connection.settimeout(STOP_SECONDS)
+            connection.recv(1)
+    except (ConnectionError, FileNotFoundError):
+        return
+
+
+@contextmanager
+def _ask(folder: Path, question: int, after: int = 0) -> Iterator[socket.socket]:
+    """Through a descriptor of the folder: a socket's path has room for 107 bytes only."""
+    place = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        connection = socket.socket(socket.AF_UNIX)
+        with connection:
+            connection.connect(f"/proc/self/fd/{place}/socket")
+            connection.sendall(REQUEST.pack(question, after))
+            yield connection
+    finally:
+        os.close(place)
+
+
+def has_ended(folder: Path) -> bool:
+    """The END stands in the spool: nothing of the run is left. Raises SandboxNotFound."""
+    with _spool(folder) as spool:
+        while len(head := spool.read(HEAD.size)) == HEAD.size:
+            size, kind, _, _ = HEAD.unpack(head)
+            if kind == KIND_END:
+                return True
+            spool.seek(size, os.SEEK_CUR)
+    return False
+
+
+def is_alive(folder: Path) -> bool:
+    """A keeper holds its lock as long as it lives."""
+    try:
+        lock = (folder / "lock").open("rb")
+    except FileNotFoundError:
+        return False
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def settle(folder: Path) -> None:
+    """Where the keeper is dead: kill what is left, remove its cgroup, write the missing end. Else wait for its end."""
+    settled = subprocess.run([KEEPER, "settle", folder], stderr=subprocess.PIPE, check=False, text=True)
+    if settled.returncode != 0 and not folder.exists():
+        raise SandboxNotFound(folder.name)
+
+
+def settled_frames(folder: Path) -> Iterator[Frame]:
+    """All frames, after making sure that there is an end."""
+    settle(folder)
+    yield from spooled_frames(folder)
+
+
+def spooled_frames(folder: Path) -> Iterator[Frame]:
+    """All whole frames written so far. Raises SandboxNotFound."""
+    with _spool(folder) as spool:
+        yield from read_frames(spool.read)
+
+
+def _spool(folder: Path) -> BinaryIO:
+    try:
+        return (folder / "spool").open("rb")
+    except FileNotFoundError:
+        raise SandboxNotFound(folder.name) from None

@@ -1,0 +1,89 @@
+/* Starts bwrap: in the run's cgroup, as an unprivileged user, with an empty environment and four descriptors. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "keeper.h"
+
+enum { SUPERVISOR_FD = 3 }; /* bwrap's command line ends with /proc/self/fd/3, which needs no path inside */
+
+extern char **environ;
+
+static _Noreturn void give_up(const char *what)
+{
+    dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(errno));
+    _exit(126);
+}
+
+static void drop_to(uid_t uid)
+{
+    if (uid && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+        give_up("cannot drop privileges");
+}
+
+/* After every change of identity, which clears it; and the keeper may be dead already. */
+static void die_with(pid_t keeper)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != keeper)
+        give_up("the keeper is gone");
+}
+
+static _Noreturn void become_bwrap(const struct launch *launch, pid_t keeper, int commands, int frames, int log,
+                                   int supervisor)
+{
+    static char *empty[] = {NULL};
+
+    dup2(log, STDERR_FILENO);
+    if (cgroup_join(launch->cgroup) < 0)
+        give_up("cannot join the cgroup");
+    drop_to(launch->uid);
+    die_with(keeper);
+    signal(SIGPIPE, SIG_DFL);
+    umask(022);
+    dup2(commands, STDIN_FILENO);
+    dup2(frames, STDOUT_FILENO);
+    dup2(supervisor, SUPERVISOR_FD);
+    syscall(SYS_close_range, SUPERVISOR_FD + 1, ~0U, 0);
+    environ = empty;
+    execv(launch->bwrap[0], launch->bwrap);
+    give_up(launch->bwrap[0]);
+}
+
+/* Above the four numbers that bwrap gets, so that no dup2 overwrites another's source. */
+static int out_of_the_way(int fd)
+{
+    int moved = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 10);
+
+    if (fd >= 0)
+        close(fd);
+    return moved;
+}
+
+struct child launch(const struct launch *launch)
+{
+    struct child child = {.pid = -1};
+    pid_t keeper = getpid();
+    int commands[2], frames[2];
+    int log = out_of_the_way(open(LOG_FILE, O_WRONLY | O_CREAT | O_APPEND, 0600));
+    int supervisor = out_of_the_way(open(launch->supervisor, O_RDONLY));
+
+    if (log < 0 || supervisor < 0 || pipe(commands) < 0 || pipe(frames) < 0)
+        return child;
+    for (int i = 0; i < 2; i++)
+        commands[i] = out_of_the_way(commands[i]), frames[i] = out_of_the_way(frames[i]);
+    child.pid = fork();
+    if (child.pid == 0)
+        become_bwrap(launch, keeper, commands[0], frames[1], log, supervisor);
+    close(log), close(supervisor), close(commands[0]), close(frames[1]);
+    child.commands = commands[1], child.frames = frames[0];
+    fcntl(child.commands, F_SETFL, O_NONBLOCK);
+    fcntl(child.frames, F_SETFL, O_NONBLOCK);
+    return child;
+}

@@ -1,0 +1,172 @@
+"""The Sandbox port on this machine."""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from adapters.bubblewrap import keeper
+from adapters.bubblewrap.catalogue import Interpreter, NotInstalled, locate
+from adapters.bubblewrap.cgroups import NO_CGROUP, Cgroups, find_cgroups
+from adapters.bubblewrap.command import bwrap_command
+from adapters.supervisor.build import KEEPER, SUPERVISOR
+from adapters.supervisor.records import encode_job
+from application.ports import Ended, Frame, Job, Output, SandboxNotFound, SandboxUnavailable, Started
+from domain.execution import Limits, Outcome, Status
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+FIRST_UID = 70_000
+"""Runs started by root get this kernel uid and the ones after it: one slot, one uid, one run."""
+ROOTS_SLOTS = Path("/run/runledger/slots")
+"""Machine-wide, because uids are: all installations on a machine share these slots."""
+OWN_PROCESSES = 2
+"""bwrap and the supervisor, which the script's limit does not include."""
+DRAFT_SECONDS = 60.0
+"""A folder half made or half removed for so long has nobody who still works on it."""
+NO_BWRAP = "bubblewrap is missing: apt-get install bubblewrap."
+NOT_BUILT = "The sandbox's own programs are not built: make setup."
+LOST = Outcome(Status.LOST, "its sandbox was lost and its spool cannot be written")
+
+
+class BubblewrapSandbox:
+    """Runs in `folder`, at most `slots` at once; `allow_weak` permits runs that no cgroup limits."""
+
+    def __init__(self, folder: Path, slots: int = 64, allow_weak: bool = False) -> None:
+        self._folder = folder.absolute() / "sandboxes"
+        self._slots_folder = ROOTS_SLOTS if os.geteuid() == 0 else folder.absolute() / "slots"
+        self._slots = slots
+        self._allow_weak = allow_weak
+        self._cgroups: Cgroups | None = None
+
+    def start(self, job: Job) -> None:
+        if self._path(job.sandbox).exists():
+            return
+        bwrap, interpreter = _bwrap(), _locate(job.runtime.command[0])
+        command = [str(interpreter.path), *job.runtime.command[1:]]
+        options = [*self._place_options(job.sandbox), *_limit_options(job.limits)]
+        keeper.run(options, bwrap_command(bwrap, job.limits, interpreter.prefix), encode_job(job, command))
+
+    def watch(self, sandbox: str, after: int = 0) -> Iterator[Frame]:
+        folder = self._existing(sandbox)
+        seen = Seen(after)
+        for source in (keeper.live_frames(folder, after), keeper.spooled_frames(folder), keeper.settled_frames(folder)):
+            for frame in source:
+                if seen.is_new(frame):
+                    yield frame
+                if isinstance(frame, Ended):
+                    return
+        yield Ended(LOST)
+
+    def stop(self, sandbox: str) -> None:
+        folder = self._path(sandbox)
+        if folder.exists():
+            keeper.stop(folder)
+            _settle(folder)
+
+    def list(self) -> Sequence[str]:
+        if not self._folder.exists():
+            return []
+        self._sweep()
+        return sorted(entry.name for entry in self._folder.iterdir() if NAME.fullmatch(entry.name))
+
+    def remove(self, sandbox: str) -> None:
+        folder = self._path(sandbox)
+        if not folder.exists():
+            return
+        self.stop(sandbox)
+        doomed = self._folder / f".gone-{uuid4()}"
+        with suppress(FileNotFoundError):  # another remove was faster
+            folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)  # the keeper may be deleting its socket too; `list` sweeps the rest
+
+    def _path(self, sandbox: str) -> Path:
+        if not NAME.fullmatch(sandbox):
+            raise ValueError(f"not a sandbox's name: {sandbox!r}")
+        return self._folder / sandbox
+
+    def _existing(self, sandbox: str) -> Path:
+        folder = self._path(sandbox)
+        if not folder.exists():
+            raise SandboxNotFound(sandbox)
+        return folder
+
+    def _place_options(self, sandbox: str) -> Iterator[str]:
+        _make_private(self._folder)
+        _make_private(self._slots_folder)
+        cgroups = self._usable_cgroups()
+        yield from ("--folder", str(self._path(sandbox)))
+        yield from ("--slots-folder", str(self._slots_folder), "--slots", str(self._slots))
+        yield from ("--first-uid", str(FIRST_UID if os.geteuid() == 0 else 0), "--supervisor", str(SUPERVISOR))
+        yield from ("--cgroup-version", str(cgroups.version))
+        for parent in cgroups.parents:
+            yield from ("--cgroup", str(parent))
+
+    def _usable_cgroups(self) -> Cgroups:
+        found = self._cgroups or find_cgroups()
+        if found.version == 0 and not self._allow_weak:
+            raise SandboxUnavailable(NO_CGROUP)
+        self._cgroups = found
+        return found
+
+    def _sweep(self) -> None:
+        """Settle what a killed keeper left, and delete what a killed start or remove left."""
+        for entry in self._folder.iterdir():
+            if not keeper.is_alive(entry):
+                if NAME.fullmatch(entry.name):
+                    _settle(entry)
+                elif entry.lstat().st_mtime < time.time() - DRAFT_SECONDS:
+                    shutil.rmtree(entry, ignore_errors=True)
+
+
+def _limit_options(limits: Limits) -> Iterator[str]:
+    yield from ("--memory", str(limits.memory_bytes), "--pids", str(limits.pids + OWN_PROCESSES))
+    yield from ("--cpu-quota", str(int(limits.cpus * 100_000)))
+
+
+def _settle(folder: Path) -> None:
+    with suppress(SandboxNotFound):
+        if not keeper.has_ended(folder):
+            keeper.settle(folder)
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.geteuid():
+        raise SandboxUnavailable(f"{folder} belongs to another user.")
+
+
+def _bwrap() -> str:
+    if not KEEPER.exists() or not SUPERVISOR.exists():
+        raise SandboxUnavailable(NOT_BUILT)
+    if found := shutil.which("bwrap"):
+        return found
+    raise SandboxUnavailable(NO_BWRAP)
+
+
+def _locate(program: str) -> Interpreter:
+    try:
+        return locate(program)
+    except NotInstalled as reason:
+        raise SandboxUnavailable(str(reason)) from None
+
+
+class Seen:
+    """What a watcher has had already, so that a second source repeats nothing."""
+
+    def __init__(self, after: int) -> None:
+        self._last = after
+        self._started = False
+
+    def is_new(self, frame: Frame) -> bool:
+        match frame:
+            case Started():
+                is_new, self._started = not self._started, True
+            case Output(number=number):
+                is_new, self._last = number > self._last, max(number, self._last)
+            case Ended():
+                is_new = True
+        return is_new

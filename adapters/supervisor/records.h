@@ -1,0 +1,66 @@
+/* The records that the supervisor, the keeper and the Python side exchange.
+ *
+ * A record is a fixed head, then `size` bytes. All integers are little-endian, nothing is padded by the compiler.
+ * To the supervisor (its standard input): one JOB, then any CANCEL. From it (its standard output): STARTED, then
+ * STDOUT and STDERR in the order they were read, at last one END. The spool file holds the latter, byte for byte,
+ * but for the END, which the keeper completes with what only the cgroup knows. */
+#ifndef RUNLEDGER_RECORDS_H
+#define RUNLEDGER_RECORDS_H
+
+#include <stdint.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "records are written as they lie in memory, which must be little-endian"
+#endif
+
+enum kind { JOB = 1, CANCEL = 2, STARTED = 16, STDOUT = 17, STDERR = 18, END = 19 };
+
+struct head {
+    uint32_t size;   /* bytes that follow this head */
+    uint32_t kind;
+    uint64_t number; /* STDOUT, STDERR: 1, 2, 3 ... over both; END: the last of them; otherwise 0 */
+    uint64_t at_us;  /* microseconds since 1970, UTC */
+};
+
+/* On the keeper's socket a client asks once. WATCH answers with the frames (STARTED, the output numbered above `after`,
+ * END) as they come; STOP ends the run as cancelled, and the keeper hangs up when nothing of it is left. */
+enum question { WATCH = 1, STOP = 2 };
+
+struct request {
+    uint64_t question;
+    uint64_t after;
+};
+
+enum { FRAME_MAX = 16384, REASON_MAX = 512, JOB_MAX = 64 << 20 };
+
+/* JOB: this, then argc + envc strings and the script's file name, each ended by NUL, then script, then stdin. */
+struct job {
+    uint64_t wall_us;
+    uint64_t output_bytes;
+    uint64_t script_size;
+    uint64_t stdin_size;
+    uint32_t argc;
+    uint32_t envc;
+};
+
+enum cause { EXITED = 1, TIMED_OUT = 2, OUTPUT_LIMIT = 3, CANCELLED = 4, OUT_OF_MEMORY = 5, LOST = 6, BROKEN = 7 };
+
+/* END: this, then up to REASON_MAX bytes of UTF-8 that say what broke. */
+struct end {
+    uint32_t cause;
+    int32_t exit_code; /* -1: it did not exit by itself */
+    int32_t signal;    /* 0: no signal ended it */
+    uint32_t oom_kills;
+    uint64_t wall_us;
+    uint64_t cpu_us;
+    uint64_t peak_memory; /* bytes, of the whole cgroup; without one, of the largest process */
+    uint64_t stdout_bytes;
+    uint64_t stderr_bytes;
+};
+
+_Static_assert(sizeof(struct head) == 24, "head");
+_Static_assert(sizeof(struct request) == 16, "request");
+_Static_assert(sizeof(struct job) == 40, "job");
+_Static_assert(sizeof(struct end) == 56, "end");
+
+#endif

@@ -1,0 +1,266 @@
+/* PID 1 of a sandbox: runs one script, watches its time and its output, and reports in numbered frames.
+ *
+ * A script must not be PID 1 itself (signals without a handler do nothing there) and must not be able to write a
+ * frame, so it is a child with pipes of its own. As PID 1 the supervisor cannot be killed or stopped from inside,
+ * and one kill(-1) of it reaches every process there is. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "seccomp.h"
+#include "supervisor.h"
+
+/* A stream that just gave a frame is left alone for so long: a script that prints byte by byte makes 500 frames a
+ * second, not a million, and a single line still goes out at once. */
+enum { PAUSE_US = 2000 };
+
+struct stream {
+    int fd; /* -1 when it ended */
+    uint32_t kind;
+    uint64_t bytes;
+    uint64_t paused_until_us;
+};
+
+struct run {
+    struct task task;
+    struct script script;
+    struct stream streams[2];
+    struct head command; /* as far as it has come */
+    size_t command_size;
+    uint64_t input_sent;
+    uint64_t frames;
+    uint64_t started_us, deadline_us;
+    enum cause cause; /* 0 while it runs */
+    int status;       /* of the script, as wait gives it, once cause is EXITED */
+    int children, commands;
+};
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void close_input(struct run *run)
+{
+    close(run->script.input);
+    run->script.input = -1;
+}
+
+static void feed_input(struct run *run)
+{
+    uint64_t left = run->task.job.stdin_size - run->input_sent;
+    ssize_t sent = left ? write(run->script.input, run->task.input + run->input_sent, left) : 0;
+
+    if (sent > 0)
+        run->input_sent += (uint64_t)sent;
+    if (run->input_sent == run->task.job.stdin_size || (sent < 0 && errno != EAGAIN))
+        close_input(run);
+}
+
+/* Reads once. True when there may be more at once. */
+static int take_output(struct run *run, struct stream *stream)
+{
+    static char data[FRAME_MAX];
+    uint64_t budget = run->task.job.output_bytes - run->streams[0].bytes - run->streams[1].bytes;
+    ssize_t got = read(stream->fd, data, sizeof data);
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (got <= 0) {
+        close(stream->fd);
+        stream->fd = -1;
+        return 0;
+    }
+    size_t kept = (uint64_t)got > budget ? (size_t)budget : (size_t)got;
+    if (kept)
+        write_frame(stream->kind, ++run->frames, data, kept);
+    stream->bytes += kept;
+    if (kept < (size_t)got) {
+        run->cause = OUTPUT_LIMIT;
+        return 0;
+    }
+    if (kept < sizeof data)
+        stream->paused_until_us = now_us() + PAUSE_US;
+    return 1;
+}
+
+static void reap(struct run *run)
+{
+    struct signalfd_siginfo info;
+    int status;
+    pid_t pid;
+
+    while (read(run->children, &info, sizeof info) > 0)
+        ;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (pid == run->script.pid) {
+            run->cause = EXITED;
+            run->status = status;
+        }
+}
+
+static void obey(struct run *run)
+{
+    ssize_t got = read(run->commands, (char *)&run->command + run->command_size, sizeof run->command - run->command_size);
+
+    if (got <= 0) {
+        run->commands = -1; /* nobody is left to give commands; the clock still runs */
+        return;
+    }
+    run->command_size += (size_t)got;
+    if (run->command_size < sizeof run->command)
+        return;
+    run->command_size = 0;
+    if (run->command.kind == CANCEL)
+        run->cause = CANCELLED;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The descriptor to poll, or -1 while the stream is paused; `wake` is brought forward to the end of the pause. */
+static int unless_paused(const struct stream *stream, uint64_t now, uint64_t *wake)
+{
+    if (stream->fd < 0 || stream->paused_until_us <= now)
+        return stream->fd;
+    *wake = earlier(*wake, stream->paused_until_us);
+    return -1;
+}
+
+static void wait_and_handle(struct run *run)
+{
+    uint64_t now = now_us(), wake = run->deadline_us;
+    struct pollfd polled[] = {
+        {.fd = run->children, .events = POLLIN},
+        {.fd = run->commands, .events = POLLIN},
+        {.fd = run->script.input, .events = POLLOUT},
+        {.fd = unless_paused(&run->streams[0], now, &wake), .events = POLLIN},
+        {.fd = unless_paused(&run->streams[1], now, &wake), .events = POLLIN},
+    };
+    uint64_t pause = wake > now ? wake - now : 0;
+    struct timespec timeout = {.tv_sec = (time_t)(pause / 1000000), .tv_nsec = (long)(pause % 1000000) * 1000};
+
+    if (ppoll(polled, sizeof polled / sizeof *polled, &timeout, NULL) < 0)
+        return;
+    for (int i = 0; i < 2 && !run->cause; i++)
+        if (polled[3 + i].revents)
+            take_output(run, &run->streams[i]);
+    if (polled[2].revents)
+        feed_input(run);
+    if (polled[0].revents && !run->cause)
+        reap(run);
+    if (polled[1].revents && !run->cause)
+        obey(run);
+    if (!run->cause && now_us() >= run->deadline_us)
+        run->cause = TIMED_OUT;
+}
+
+/* SIGKILL goes to all in one step that no fork can slip through, and reaches stopped processes too. */
+static void kill_all(void)
+{
+    kill(-1, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        ;
+}
+
+/* With every writer dead the pipes hold what was printed before, and then end. */
+static void take_rest(struct run *run)
+{
+    for (int i = 0; i < 2; i++)
+        while (run->streams[i].fd >= 0 && run->cause != OUTPUT_LIMIT && take_output(run, &run->streams[i]))
+            ;
+}
+
+static uint64_t microseconds(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
+static void report_end(struct run *run, uint64_t ended_us)
+{
+    struct rusage used;
+    int exited = run->cause == EXITED;
+
+    getrusage(RUSAGE_CHILDREN, &used);
+    write_end(
+        &(struct end){
+            .cause = run->cause,
+            .exit_code = exited && WIFEXITED(run->status) ? WEXITSTATUS(run->status) : -1,
+            .signal = exited && WIFSIGNALED(run->status) ? WTERMSIG(run->status) : 0,
+            .wall_us = ended_us - run->started_us,
+            .cpu_us = microseconds(used.ru_utime) + microseconds(used.ru_stime),
+            .peak_memory = (uint64_t)used.ru_maxrss * 1024,
+            .stdout_bytes = run->streams[0].bytes,
+            .stderr_bytes = run->streams[1].bytes,
+        },
+        run->frames, "");
+}
+
+static void supervise(struct run *run)
+{
+    run->started_us = now_us();
+    run->deadline_us = run->started_us + run->task.job.wall_us;
+    write_frame(STARTED, 0, NULL, 0);
+    feed_input(run);
+    while (!run->cause)
+        wait_and_handle(run);
+    uint64_t ended_us = now_us();
+    kill_all();
+    take_rest(run);
+    report_end(run, ended_us);
+}
+
+static int watch_children(void)
+{
+    sigset_t children;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &children, NULL);
+    return signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static const char *prepare(struct run *run)
+{
+    const char *problem;
+
+    if (getpid() != 1)
+        return "the supervisor must be PID 1: it kills every process it can reach"; /* so it stays harmless outside */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || syscall(SYS_close_range, 3, ~0U, 0) < 0)
+        return failure("cannot protect the supervisor");
+    if ((problem = read_job(STDIN_FILENO, &run->task)))
+        return problem;
+    if (forbid_system_calls() < 0)
+        return failure("cannot install the seccomp filter");
+    run->children = watch_children();
+    if ((problem = start_script(&run->task, &run->script)))
+        return problem;
+    run->streams[0] = (struct stream){.fd = run->script.output, .kind = STDOUT};
+    run->streams[1] = (struct stream){.fd = run->script.errors, .kind = STDERR};
+    return NULL;
+}
+
+int main(void)
+{
+    static struct run run = {.commands = STDIN_FILENO};
+    const char *problem = prepare(&run);
+
+    if (!problem)
+        supervise(&run);
+    else
+        write_end(&(struct end){.cause = BROKEN, .exit_code = -1}, 0, problem);
+    return problem != NULL;
+}

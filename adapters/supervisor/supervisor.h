@@ -1,0 +1,41 @@
+/* What the parts of the supervisor share. It runs one script as PID 1 of a sandbox; see records.h for its language. */
+#ifndef RUNLEDGER_SUPERVISOR_H
+#define RUNLEDGER_SUPERVISOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "records.h"
+
+/* A job, taken apart. All pointers lead into one block that lives as long as the process. */
+struct task {
+    struct job job;
+    char **argv; /* the script's file name is its last word */
+    char **envp;
+    const char *file_name;
+    const char *script;
+    const char *input;
+};
+
+/* job.c: waits for the JOB record on `fd`. Gives the reason when there is none, NULL when all is well. */
+const char *read_job(int fd, struct task *task);
+
+/* script.c */
+struct script {
+    pid_t pid;
+    int input, output, errors; /* our ends of its pipes, non-blocking */
+};
+
+/* Writes the script's file into the current folder and starts it there, in a session and with pipes of its own.
+ * Gives the reason when that fails. */
+const char *start_script(const struct task *task, struct script *script);
+
+/* frames.c: one record on standard output; ends this process when nobody reads them any more. */
+void write_frame(uint32_t kind, uint64_t number, const void *data, size_t size);
+void write_end(const struct end *end, uint64_t number, const char *reason);
+
+/* "`what`: " and the words for errno, in a static buffer. */
+const char *failure(const char *what);
+
+#endif
