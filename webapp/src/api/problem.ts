@@ -23,6 +23,11 @@ export class Problem extends Error {
     return this.status === 0 || this.status === 502 || this.status === 503;
   }
 
+  /** The same request may succeed later. */
+  get mayPass(): boolean {
+    return this.status <= 0 || this.status === 429 || this.status >= 500;
+  }
+
   detailOf(field: string): string | undefined {
     return this.errors.find((error) => error.field === field)?.detail;
   }
