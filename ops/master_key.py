@@ -1,7 +1,6 @@
 """The master key: from the settings, else from the file made at the first start."""
 
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def make(file: Path) -> None:
     draft = file.with_name(f"{file.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as target:
-        target.write(secrets.token_bytes(BYTES))
+        target.write(os.urandom(BYTES))
         target.flush()
         os.fsync(target.fileno())
     with suppress(FileExistsError):

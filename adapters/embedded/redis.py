@@ -1,7 +1,6 @@
 """The embedded Redis: a redis-server without persistence; what it holds can be lost at any time."""
 
 import os
-import secrets
 import shutil
 from pathlib import Path
 
@@ -23,7 +22,7 @@ class Redis(msgspec.Struct, frozen=True):
     @classmethod
     def create(cls, folder: Path, port: int) -> "Redis":
         """Make a password and write the configuration, which keeps it out of the list of processes."""
-        server = cls(folder=folder, port=port, password=secrets.token_urlsafe(24))
+        server = cls(folder=folder, port=port, password=os.urandom(24).hex())
         server.write_configuration()
         return server
 

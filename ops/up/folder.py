@@ -3,7 +3,6 @@
 import fcntl
 import os
 import pwd
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -77,8 +76,8 @@ class DataFolder:
 
     def __enter__(self) -> Self:
         """Raises Refused when the folder cannot be made, written to, or is held."""
-        self.check_space()
         try:
+            self.check_space()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.check_owner()
             self.check_writable()
@@ -107,7 +106,8 @@ class DataFolder:
         there = next(folder for folder in (self.path, *self.path.parents) if folder.exists())
         disk = os.statvfs(there)
         free = disk.f_bavail * disk.f_frsize
-        if free < self.needed_bytes:
+        has_blocks = disk.f_blocks > 0  # what is no disk, like /proc, is refused for what it is
+        if has_blocks and free < self.needed_bytes:
             raise DiskFull(folder=self.path, free=free // MIB, needed=self.needed_bytes // MIB)
 
     def check_owner(self) -> None:
@@ -116,8 +116,9 @@ class DataFolder:
             raise FolderOfAnother(folder=self.path, owner=user_name(owner))
 
     def check_writable(self) -> None:
-        with tempfile.TemporaryFile(dir=self.path):
-            pass
+        probe = self.path / "probe"
+        probe.touch()
+        probe.unlink()
 
     def hold(self) -> None:
         """Take the lock for as long as this process lives. Somebody who only asks has it for an instant: try again."""
