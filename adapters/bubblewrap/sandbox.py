@@ -13,6 +13,7 @@ from adapters.bubblewrap import keeper
 from adapters.bubblewrap.catalogue import Interpreter, NotInstalled, locate
 from adapters.bubblewrap.cgroups import NO_CGROUP, Cgroups, find_cgroups
 from adapters.bubblewrap.command import bwrap_command
+from adapters.bubblewrap.problems import NO_BWRAP, NOT_BUILT, find_problems
 from adapters.supervisor.build import KEEPER, SUPERVISOR
 from adapters.supervisor.records import encode_job
 from application.ports import Ended, Frame, Job, Output, SandboxNotFound, SandboxUnavailable, Started
@@ -27,8 +28,6 @@ OWN_PROCESSES = 2
 """bwrap and the supervisor, which the script's limit does not include."""
 DRAFT_SECONDS = 60.0
 """A folder half made or half removed for so long has nobody who still works on it."""
-NO_BWRAP = "bubblewrap is missing: apt-get install bubblewrap."
-NOT_BUILT = "The sandbox's own programs are not built: make setup."
 LOST = Outcome(Status.LOST, "its sandbox was lost and its spool cannot be written")
 
 
@@ -82,6 +81,10 @@ class BubblewrapSandbox:
         with suppress(FileNotFoundError):  # another remove was faster
             folder.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)  # the keeper may be deleting its socket too; `list` sweeps the rest
+
+    def find_problems(self) -> Sequence[str]:
+        """Sentences for people, each with the way out; empty when runs can be started."""
+        return find_problems(self._allow_weak)
 
     def _path(self, sandbox: str) -> Path:
         if not NAME.fullmatch(sandbox):

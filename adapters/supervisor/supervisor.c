@@ -20,6 +20,8 @@
 /* A stream that just gave a frame is left alone for so long: a script that prints byte by byte makes 500 frames a
  * second, not a million, and a single line still goes out at once. */
 enum { PAUSE_US = 2000 };
+/* And so long is waited for the rest of a line: print() of an unbuffered Python writes text and newline apart. */
+enum { REST_OF_LINE_US = 150 };
 
 struct stream {
     int fd; /* -1 when it ended */
@@ -154,6 +156,8 @@ static void wait_and_handle(struct run *run)
 
     if (ppoll(polled, sizeof polled / sizeof *polled, &timeout, NULL) < 0)
         return;
+    if (polled[3].revents & POLLIN || polled[4].revents & POLLIN)
+        usleep(REST_OF_LINE_US);
     for (int i = 0; i < 2 && !run->cause; i++)
         if (polled[3 + i].revents)
             take_output(run, &run->streams[i]);
