@@ -1,0 +1,99 @@
+"""`up` as one sees it from outside: refused with words, or running, and gone when it is told to go."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.embedded.kafka import Kafka
+from adapters.embedded.redis import Redis
+from adapters.embedded.secantus import Secantus
+from adapters.embedded.server import LOOPBACK, free_port
+from ops.settings import load
+from ops.up.folder import DataFolder
+from ops.up.refused import ServerFailed, StoreDamaged
+from ops.up.servers import Hosted, hosted
+from ops.up.supervisor import Supervisor
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[DataFolder]:
+    with DataFolder(tmp_path / "data") as folder:
+        yield folder
+
+
+@pytest.fixture
+def supervisor() -> Iterator[Supervisor]:
+    with Supervisor(print) as supervisor:
+        yield supervisor
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that another program holds."""
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def start(supervisor: Supervisor, server: Hosted) -> None:
+    supervisor.start([server])
+    assert supervisor.until(server.is_ready, 30)
+
+
+def test_a_server_whose_url_is_given_is_not_started(folder):
+    given = {"mongo_url": "mongodb://h/", "redis_url": "redis://h:1/0", "kafka_servers": "h:1"}
+    names = {key: [server.name for server in hosted(load({}, **{key: url}), folder)] for key, url in given.items()}
+
+    assert names == {
+        "mongo_url": ["redis", "kafka"],
+        "redis_url": ["mongo", "kafka"],
+        "kafka_servers": ["mongo", "redis"],
+    }
+    assert hosted(load({}, **given), folder) == []
+
+
+@pytest.mark.parametrize("kind", ["mongo", "redis"])
+def test_a_server_whose_port_another_was_faster_to_take_starts_on_a_free_one(supervisor, folder, taken, kind):
+    ports = iter([taken, taken, free_port()])
+    make = {
+        "mongo": lambda: Secantus(folder.path / "mongo", next(ports)),
+        "redis": lambda: Redis.create(folder.path, next(ports)),
+    }
+    server = Hosted(make[kind], folder)
+
+    start(supervisor, server)
+
+    assert server.tries == 3
+    assert server.server.port != taken
+
+
+def test_a_server_that_finds_no_free_port_is_given_up(supervisor, folder, taken):
+    server = Hosted(lambda: Redis.create(folder.path, taken), folder)
+    with pytest.raises(ServerFailed, match=r"redis does not start; .*/logs/redis\.log says why"):
+        start(supervisor, server)
+
+
+@pytest.mark.parametrize("file", ["WiredTiger.turtle", "WiredTiger.wt", "secantus_oplog.wt"])
+def test_a_damaged_store_is_refused_at_once_and_names_its_log(folder, file):
+    store = folder.path / "mongo"
+    with Supervisor(print) as supervisor:
+        start(supervisor, Hosted(lambda: Secantus(store, free_port()), folder))
+    damaged = store / file
+    damaged.write_bytes(os.urandom(damaged.stat().st_size))
+
+    server = Hosted(lambda: Secantus(store, free_port()), folder)
+    with Supervisor(print) as supervisor, pytest.raises(StoreDamaged, match=f"{store} cannot be opened.*mongo.log"):
+        start(supervisor, server)
+
+    assert server.tries == 1
+    assert "WiredTigerError" in folder.log("mongo").read_text()
+
+
+def test_a_kafka_that_cannot_write_its_address_is_given_up(supervisor, folder):
+    server = Hosted(lambda: Kafka(folder.path / "nowhere" / "address", {"events": 1}), folder)
+    with pytest.raises(ServerFailed, match="kafka does not start"):
+        start(supervisor, server)
