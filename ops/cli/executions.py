@@ -1,0 +1,164 @@
+"""Running scripts and looking at runs."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID, uuid4
+
+import typer
+
+from ops.cli.access import Data, container_for, load_settings
+from ops.cli.output import AsJson, Failed, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from api.backend import Backend
+    from application.executions import RunRequest
+    from application.ports import Context
+    from ops.containers import Container
+
+app = typer.Typer(no_args_is_help=True)
+
+LANGUAGES = {".py": "python", ".sh": "bash", ".bash": "bash"}
+NOT_RUN = 125
+Execution = Annotated[str, typer.Argument(help="The run's id.")]
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 30, data: Data = None, as_json: AsJson = False
+) -> None:
+    """All runs, newest first."""
+    from api.views import row_view  # noqa: PLC0415
+    from projections import execution_history  # noqa: PLC0415
+
+    container = container_for(load_settings(data=data))
+    query = execution_history.page(None, None, limit)
+    runs = [row_view(row) for row in container.read_models().find(query, execution_history.ExecutionRow)]
+    if as_json:
+        print_json(runs)
+        return
+    rows = [(run.id, run.status, f"{run.language} {run.version}", f"{run.requested_at:%F %T}", run.reason) for run in runs]
+    print_table(("id", "status", "language", "requested (UTC)", "reason"), rows, "There are no runs yet.")
+
+
+@app.command()
+def show(execution: Execution, data: Data = None, as_json: AsJson = False) -> None:
+    """One run: where it stands and what happened."""
+    from projections.execution_status import timeline_entry  # noqa: PLC0415
+
+    container = container_for(load_settings(data=data))
+    events = container.log().history(_id(execution))
+    if not events or not events[0].type.startswith("Execution."):
+        raise Failed(f"There is no run {execution}.")
+    view = asyncio.run(_view(container.backend(), _id(execution), events[-1].position))
+    entries = [timeline_entry(event) for event in events]
+    if as_json:
+        print_json({**_fields(view), "events": entries})
+        return
+    print_table(("", ""), list(_fields(view).items()), "")
+    print_table(("position", "at (UTC)", "what"), [(e.position, f"{e.at:%F %T.%f}", e.words) for e in entries], "")
+
+
+@app.command()
+def cancel(execution: Execution, data: Data = None, as_json: AsJson = False) -> None:
+    """Ask a run to end."""
+    from application.ports import StreamNotFound  # noqa: PLC0415
+    from domain.execution import ExecutionEnded  # noqa: PLC0415
+
+    container = container_for(load_settings(data=data))
+    try:
+        position = container.executions().cancel(_context(container), _id(execution))
+    except StreamNotFound:
+        raise Failed(f"There is no run {execution}.") from None
+    except ExecutionEnded as refused:
+        raise Failed(f"Run {execution} cannot be cancelled: {refused}") from None
+    print_json({"id": execution, "position": position}) if as_json else print_line("Asked to cancel.")
+
+
+def run(
+    file: Annotated[str, typer.Argument(help="The script, or - for stdin.")],
+    language: Annotated[str | None, typer.Option(help="Else by the file's ending.")] = None,
+    stdin: Annotated[str | None, typer.Option(help="A file for the script's stdin, or -.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Wall time in seconds.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the id and go.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a script here and show its output live; exits with the script's code."""
+    from ops.cli.following import follow  # noqa: PLC0415
+
+    request = _request(file, language, stdin, timeout)
+    container = container_for(load_settings(data=data))
+    execution = _accept(container, request)
+    if not detach:
+        sys.exit(asyncio.run(follow(container.backend(), execution, as_json)))
+    print_json({"id": execution, "status": "queued"}) if as_json else print_line(execution)
+
+
+def _request(file: str, language: str | None, stdin: str | None, timeout: float | None) -> "RunRequest":
+    from application.executions import LimitWishes, RunRequest  # noqa: PLC0415
+
+    if file == "-" and stdin == "-":
+        raise Failed("The script and its stdin cannot both come from stdin; name a file for one of them.", code=2)
+    language = language or LANGUAGES.get(Path(file).suffix)
+    if language is None:
+        raise Failed(f"The ending of {file} does not tell its language; name it with --language.", code=2)
+    return RunRequest(
+        language=language,
+        script=_text(file),
+        stdin=_text(stdin) if stdin else None,
+        limits=LimitWishes(wall_seconds=timeout) if timeout else None,
+    )
+
+
+def _text(file: str) -> str:
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode()
+    except OSError as error:
+        raise Failed(f"{file} cannot be read: {error.strerror}.", NOT_RUN) from error
+    except UnicodeDecodeError:
+        raise Failed(f"{file} is not UTF-8 text.", NOT_RUN) from None
+
+
+def _accept(container: "Container", request: "RunRequest") -> UUID:
+    from application.ports import LogUnavailable  # noqa: PLC0415
+    from domain.aggregate import DomainError  # noqa: PLC0415
+    from ops.store import ADMIN  # noqa: PLC0415
+
+    owner = container.accounts().find(ADMIN)
+    if owner is None:
+        raise Failed("There is no admin account yet; start Runledger once with `runledger up`.", NOT_RUN)
+    try:
+        return container.executions().request(_context(container), owner.id, request).execution_id
+    except (DomainError, LogUnavailable) as refused:
+        raise Failed(f"Not run: {refused}", NOT_RUN) from refused
+
+
+def _context(container: "Container") -> "Context":
+    from application.ports import Context  # noqa: PLC0415
+
+    return Context("operator", container.clock().now(), uuid4())
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Failed(f"{text} is no run's id; `runledger executions list` shows them.", code=2) from None
+
+
+async def _view(backend: "Backend", execution: UUID, position: int) -> Any:
+    from api.executions import status_of  # noqa: PLC0415
+    from api.problems import Problem  # noqa: PLC0415
+    from api.views import status_view  # noqa: PLC0415
+
+    try:
+        return status_view(await status_of(backend, execution, position))
+    except Problem as problem:
+        raise Failed(problem.detail) from None
+
+
+def _fields(view: Any) -> dict[str, Any]:
+    return {name: getattr(view, name) for name in view.__struct_fields__}

@@ -1,0 +1,68 @@
+"""The processes: up, api, worker, and the preparation of a new store."""
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ops.cli.access import Data, container_for, load_settings
+from ops.cli.output import Failed
+from ops.settings import Settings
+
+def up(
+    data: Data = None,
+    port: Annotated[int | None, typer.Option(help="The port on loopback.")] = None,
+    http: Annotated[bool | None, typer.Option("--http", help="Plain HTTP, on loopback alone.")] = None,
+    split: Annotated[bool, typer.Option("--split", help="A process per worker.")] = False,
+) -> None:
+    """Start everything on this machine; Ctrl-C stops it."""
+    settings = load_settings(data=data, port=port, http=http)
+    # The supervisor lives long and needs little: it takes this process over without the command line's memory.
+    arguments = [sys.executable, "-m", "ops.up", *(["--split"] if split else [])]
+    os.execve(sys.executable, arguments, {**os.environ, **settings.environment()})
+
+
+def api() -> None:
+    """Serve the API and the page."""
+    from ops.serving import serve  # noqa: PLC0415
+
+    settings = load_settings()
+    _log_to_stderr()
+    _trace("api", settings)
+    serve(container_for(settings), settings.port)
+
+
+def worker(names: Annotated[str, typer.Argument(help="One name or more, separated by commas.")]) -> None:
+    """Run workers: relay, projections, executor, monitor."""
+    from ops.workers import NAMES, run_workers  # noqa: PLC0415
+
+    wanted = names.split(",")
+    if unknown := set(wanted) - set(NAMES):
+        raise Failed(f"There is no worker {', '.join(sorted(unknown))}. The workers are {', '.join(NAMES)}.", code=2)
+    _log_to_stderr()
+    run_workers(wanted, container_for(load_settings()))
+
+
+def init() -> None:
+    """Make the store and its first admin where they are missing. Prints the admin's password, once."""
+    from ops.store import ADMIN, make_admin, prepare_store  # noqa: PLC0415
+
+    container = container_for(load_settings())
+    prepare_store(container)
+    password = make_admin(container)
+    if password:
+        sys.stdout.write(f"The first admin is `{ADMIN}`, the password {password} (shown this once).\n")
+    container.journal().close()
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("hypercorn").setLevel(logging.WARNING)
+
+
+def _trace(service: str, settings: Settings) -> None:
+    from adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
+
+    start_tracing(service, settings.otlp_endpoint, settings.data / "traces")

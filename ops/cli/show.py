@@ -1,0 +1,85 @@
+"""What there is and how it is: status, doctor, config show."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ops.cli.access import Data, container_for, load_settings
+from ops.cli.output import AsJson, Failed, print_json, print_line, print_table
+from ops.settings import shown
+
+if TYPE_CHECKING:
+    from application.ports import EventLog
+    from ops.containers import Container
+
+COUNTED_EVENTS = 100_000
+
+config_app = typer.Typer(no_args_is_help=True)
+
+
+@config_app.command("show")
+def show_config(data: Data = None, as_json: AsJson = False) -> None:
+    """Every setting with its value and where that came from."""
+    settings = shown(load_settings(data=data))
+    if as_json:
+        print_json([{**line._asdict(), "value": _plain(line.value)} for line in settings])
+        return
+    rows = [(line.key, _plain(line.value), line.source, line.meaning) for line in settings]
+    print_table(("key", "value", "source", "meaning"), rows, "")
+
+
+def status(data: Data = None, as_json: AsJson = False) -> None:
+    """The log's head, and how far every projection has come."""
+    found = _status(container_for(load_settings(data=data)))
+    if as_json:
+        print_json(found)
+        return
+    print_line(f"{found['events']} events, {found['unfinished']} runs under way")
+    rows = [(p["name"], p["position"], p["lag"]) for p in found["projections"]]
+    print_table(("projection", "position", "events behind"), rows, "")
+
+
+def _status(container: "Container") -> dict[str, Any]:
+    from projections import execution_status  # noqa: PLC0415
+    from projections.registry import EFFECTS, READ_MODELS  # noqa: PLC0415
+
+    log = container.log()
+    heads = log.lane_heads()
+    read_models = container.read_models()
+    unfinished = read_models.find(execution_status.unfinished(), execution_status.ExecutionStatus)
+    return {
+        "events": log.head(),
+        "unfinished": len(unfinished),
+        "projections": [
+            _progress(projection.name, heads, read_models.positions(projection.name), log)
+            for projection in (*READ_MODELS, *EFFECTS)
+        ],
+    }
+
+
+def _progress(projection: str, heads: Mapping[int, int], positions: Mapping[int, int], log: "EventLog") -> dict[str, Any]:
+    behind = sum(
+        len(log.read_lane(lane, positions.get(lane, 0), head, COUNTED_EVENTS))
+        for lane, head in heads.items()
+        if positions.get(lane, 0) < head
+    )
+    return {"name": projection, "position": max(positions.values(), default=0), "lag": behind}
+
+
+def doctor(data: Data = None, as_json: AsJson = False) -> None:
+    """Whether this machine has what Runledger needs, and what to do where it has not."""
+    from ops.examination import examine  # noqa: PLC0415
+
+    findings = examine(load_settings(data=data))
+    if as_json:
+        print_json([{"name": name, "problem": problem} for name, problem in findings])
+    else:
+        print_table(("what", "finding"), [(name, problem or "ok") for name, problem in findings], "")
+    if any(problem for _, problem in findings):
+        raise Failed("Something is missing; see above.")
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,107 @@
+"""Given events, then documents; in batches of any size."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from application.ports import Recorded, TaskKind
+from domain.execution import Execution, Limits, Outcome, Status
+from domain.sealed import Sealed
+from projections import execution_history, execution_status, sandbox_tasks
+from projections.engine import coalesce
+from projections.registry import EFFECTS, READ_MODELS
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+OUTCOME = Outcome(Status.FAILED, "exited with code 3", exit_code=3, stdout_bytes=5)
+
+
+def events_of_a_run(stream: int = 7, first: int = 1) -> list[Recorded]:
+    run = Execution(
+        id=UUID(int=stream),
+        owner=UUID(int=1),
+        language="python",
+        version="3.11",
+        script=Sealed(key=UUID(int=2), size=1, box=b"x"),
+        stdin=None,
+        limits=Limits(),
+        fingerprint="f",
+        timestamp=AT,
+    )
+    run.create_sandbox("run-1", AT)
+    run.start(AT)
+    run.cancel(AT)
+    run.finish(OUTCOME, None, AT)
+    return [recorded(event, first + index) for index, event in enumerate(run.collect_events())]
+
+
+def recorded(event, position: int) -> Recorded:
+    return Recorded(
+        position=position,
+        lane=0,
+        stream=event.originator_id,
+        version=event.originator_version,
+        type=f"Execution.{type(event).__name__}",
+        id=UUID(int=1000 + position),
+        at=AT + timedelta(seconds=position),
+        actor="operator",
+        correlation=UUID(int=9),
+        causation=None,
+        trace="",
+        data=event,
+    )
+
+
+def fold_in_batches(projection, events, sizes):
+    documents = {}
+    rest = list(events)
+    for size in [*sizes, len(rest)]:
+        batch, rest = rest[:size], rest[size:]
+        for id, fields in coalesce(projection, batch).items():
+            documents.setdefault(id, {}).update(fields)
+    return documents
+
+
+def test_a_finished_run_has_its_outcome_and_the_position_of_its_last_change():
+    (document,) = coalesce(execution_status.PROJECTION, events_of_a_run()).values()
+    assert document["status"] == "failed"
+    assert document["outcome"]["exit_code"] == 3
+    assert document["is_cancel_requested"] is True
+    assert document["started_at"] == AT + timedelta(seconds=3)
+    assert document["position"] == 5
+
+
+def test_the_history_has_a_light_row_without_private_content():
+    (row,) = coalesce(execution_history.PROJECTION, events_of_a_run()).values()
+    assert row["reason"] == "exited with code 3"
+    assert row["requested_position"] == 1
+    assert "script" not in row
+
+
+def test_each_event_that_asks_for_an_effect_makes_one_task_named_by_the_event():
+    events = events_of_a_run()
+    assert {id: task["kind"] for id, task in coalesce(sandbox_tasks.EXECUTOR, events).items()} == {
+        events[0].id: TaskKind.START,
+        events[3].id: TaskKind.STOP,
+    }
+    assert [task["kind"] for task in coalesce(sandbox_tasks.MONITOR, events).values()] == [TaskKind.WATCH]
+
+
+def test_every_event_of_a_run_is_announced_in_words():
+    notices = [notice for event in events_of_a_run() for notice in execution_status.announce(event)]
+    assert [notice.kind for notice in notices] == [
+        "requested",
+        "sandbox_created",
+        "started",
+        "cancel_requested",
+        "finished",
+    ]
+    assert notices[-1].data["words"] == "Exited with code 3"
+
+
+@given(st.lists(st.integers(min_value=1, max_value=4), max_size=12))
+def test_folding_in_batches_of_any_size_gives_the_same_documents(sizes):
+    events = sorted([*events_of_a_run(7, 1), *events_of_a_run(8, 11)], key=lambda event: event.position)
+    for projection in (*READ_MODELS, *EFFECTS):
+        assert fold_in_batches(projection, events, sizes) == coalesce(projection, events)
