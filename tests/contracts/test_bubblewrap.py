@@ -1,0 +1,200 @@
+"""BubblewrapSandbox keeps the port's promises, and its own: nothing is left behind, whoever is killed."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from adapters.bubblewrap import BubblewrapSandbox
+from adapters.bubblewrap import sandbox as sandbox_module
+from adapters.bubblewrap.catalogue import installed
+from adapters.bubblewrap.cgroups import find_cgroups
+from adapters.bubblewrap.sandbox import ROOTS_SLOTS
+from adapters.supervisor.build import build
+from application.ports import Ended, SandboxUnavailable, Started
+from domain.execution import Status
+from tests.contracts.sandbox import FORK_BOMB, SandboxContract, outcome, output
+
+
+def processes(of: str) -> list[int]:
+    """Processes whose command line names this folder: keepers."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and of.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def cgroup_folders(name: str) -> list[Path]:
+    return [found for parent in find_cgroups().parents for found in parent.glob(f"runledger-*-{name}")]
+
+
+def members(folder: Path) -> list[int]:
+    return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    until = time.monotonic() + 5
+    while any(_is_running(pid) for pid in pids):
+        assert time.monotonic() < until, "a process is left"
+        time.sleep(0.01)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs():
+    build()
+
+
+@pytest.fixture
+def own_slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The machine's slots are shared with whatever else runs on it."""
+    monkeypatch.setattr(sandbox_module, "ROOTS_SLOTS", tmp_path / "slots")
+
+
+class TestBubblewrap(SandboxContract):
+    @pytest.fixture(autouse=True)
+    def _open(self, tmp_path: Path):
+        self.folder = tmp_path / "data"
+        self.sandbox = BubblewrapSandbox(self.folder)
+        self.python = next(runtime for runtime in installed() if runtime.language == "python")
+        self.bash = next(runtime for runtime in installed() if runtime.language == "bash")
+        yield
+        for name in self.sandbox.list():
+            self.sandbox.remove(name)
+
+    def keeper_of(self, name: str) -> int:
+        return next(pid for pid in processes(f"sandboxes/{name}") if _is_running(pid))
+
+    def test_this_machine_has_no_problem(self):
+        assert self.sandbox.find_problems() == []
+
+    def test_a_dead_keeper_ends_its_run_as_lost_and_leaves_no_process(self):
+        name = self.start(b"print('up')\n" + FORK_BOMB)
+        self.wait_for_output(name, b"up\n")
+        tree = members(cgroup_folders(name)[-1])
+        os.kill(self.keeper_of(name), signal.SIGKILL)
+        frames = list(self.sandbox.watch(name))
+        assert outcome(frames).status is Status.LOST
+        assert output(frames) == b"up\n"
+        wait_until_gone(tree)
+        assert cgroup_folders(name) == []
+        assert list(self.sandbox.watch(name)) == frames
+
+    def test_a_dead_keepers_processes_die_before_anybody_looks(self):
+        name = self.start(b"print('up')\nimport time; time.sleep(1000)")
+        self.wait_for_output(name, b"up\n")
+        tree = members(cgroup_folders(name)[-1])
+        assert len(tree) == 3
+        os.kill(self.keeper_of(name), signal.SIGKILL)
+        wait_until_gone(tree)
+
+    def test_a_watcher_of_a_dying_keeper_does_not_hang(self):
+        name = self.start(b"print('up')\nimport time; time.sleep(1000)")
+        frames = []
+        for frame in self.sandbox.watch(name):
+            frames.append(frame)
+            if len(frames) == 2:
+                os.kill(self.keeper_of(name), signal.SIGKILL)
+        assert [type(frame) for frame in frames].count(Started) == 1
+        assert outcome(frames).status is Status.LOST
+
+    @pytest.mark.parametrize("look", ["list", "remove", "stop"])
+    def test_the_cgroup_of_a_dead_keeper_is_cleaned_up(self, look: str):
+        name = self.start(b"import time; time.sleep(1000)")
+        os.kill(self.keeper_of(name), signal.SIGKILL)
+        if look == "list":
+            assert name in self.sandbox.list()
+        else:
+            getattr(self.sandbox, look)(name)
+        assert cgroup_folders(name) == []
+
+    def test_half_a_record_of_a_dead_keeper_is_not_shown(self):
+        name = self.start(b"print('up')\nimport time; time.sleep(1000)")
+        self.wait_for_output(name, b"up\n")
+        os.kill(self.keeper_of(name), signal.SIGKILL)
+        spool = self.folder / "sandboxes" / name / "spool"
+        wait_until_gone(processes(f"sandboxes/{name}"))
+        whole = spool.read_bytes()
+        spool.write_bytes(whole + whole[24:40])
+        frames = list(self.sandbox.watch(name))
+        assert output(frames) == b"up\n"
+        assert [type(frame) for frame in frames].count(Ended) == 1
+
+    @pytest.mark.parametrize("victim", [0, 1], ids=["bwrap", "supervisor"])
+    def test_an_unexpected_death_inside_is_an_internal_error(self, victim: int):
+        name = self.start(b"print('up')\nimport time; time.sleep(1000)")
+        self.wait_for_output(name, b"up\n")
+        os.kill(sorted(members(cgroup_folders(name)[-1]))[victim], signal.SIGKILL)
+        frames = list(self.sandbox.watch(name))
+        assert outcome(frames).status is Status.INTERNAL_ERROR
+        assert output(frames) == b"up\n"
+
+    def test_a_stuck_supervisor_does_not_hold_up_a_stop(self):
+        name = self.start(b"print('up')\nimport time; time.sleep(1000)")
+        self.wait_for_output(name, b"up\n")
+        for pid in members(cgroup_folders(name)[-1]):
+            os.kill(pid, signal.SIGSTOP)
+        self.sandbox.stop(name)
+        assert outcome(list(self.sandbox.watch(name))).status is Status.CANCELLED
+
+    def test_fifty_runs_leave_nothing(self):
+        names = [self.start(b"print('x')") for _ in range(50)]
+        for name in names:
+            assert outcome(list(self.sandbox.watch(name))).status is Status.SUCCEEDED
+            assert cgroup_folders(name) == []
+            self.sandbox.remove(name)
+        wait_until_gone(processes(str(self.folder)))
+        assert list((self.folder / "sandboxes").iterdir()) == []
+
+    def test_a_slot_is_free_again_after_every_run(self, own_slots):
+        self.sandbox = BubblewrapSandbox(self.folder, slots=1)
+        for _ in range(5):
+            assert outcome(self.run(b"pass")).status is Status.SUCCEEDED
+
+    def test_a_dead_keepers_slot_is_free_again(self, own_slots):
+        self.sandbox = BubblewrapSandbox(self.folder, slots=1)
+        name = self.start(b"import time; time.sleep(1000)")
+        os.kill(self.keeper_of(name), signal.SIGKILL)
+        assert outcome(list(self.sandbox.watch(name))).status is Status.LOST
+        assert outcome(self.run(b"pass")).status is Status.SUCCEEDED
+
+    def test_runs_at_once_have_different_uids_and_are_bounded(self, own_slots):
+        self.sandbox = BubblewrapSandbox(self.folder, slots=2)
+        names = [self.start(b"print('up')\nimport time; time.sleep(1000)") for _ in range(2)]
+        with pytest.raises(SandboxUnavailable, match="slots"):
+            self.start(b"pass", name="run-too-many-1")
+        assert sorted(self.sandbox.list()) == sorted(names)
+        uids = {Path(f"/proc/{members(cgroup_folders(name)[-1])[0]}").stat().st_uid for name in names}
+        assert len(uids) == 2
+        assert 0 not in uids
+
+    def test_the_folder_is_nobody_elses(self):
+        name = self.start(b"print('secret')")
+        list(self.sandbox.watch(name))
+        for folder in (self.folder / "sandboxes", self.folder / "sandboxes" / name, ROOTS_SLOTS):
+            assert folder.stat().st_mode & 0o077 == 0
+
+    def test_a_slow_watcher_holds_up_neither_the_run_nor_the_others(self):
+        name = self.start(b"print('x' * 5_000_000)")
+        slow = self.sandbox.watch(name)
+        next(slow)
+        assert outcome(list(self.sandbox.watch(name))).status is Status.SUCCEEDED
+        time.sleep(0.5)
+        assert len(output(list(slow))) == 5_000_001
+
+    @pytest.mark.parametrize("name", ["", "../up", ".hidden", "a/b", "x" * 101])
+    def test_a_name_is_not_a_path(self, name: str):
+        with pytest.raises(ValueError, match="name"):
+            self.sandbox.stop(name)
