@@ -1,11 +1,10 @@
+import type { Answer } from "../api/answers";
 import { answer, client } from "../api/client";
-import type { components } from "../api/schema";
 
 export type Account = { id: string; username: string; role: string };
-type Me = components["schemas"]["Me"];
-type Credentials = components["schemas"]["Credentials"];
+export type Credentials = { username: string; password: string };
 
-function accountOf({ id, username, role }: Me): Account | null {
+function accountOf({ id, username, role }: Answer<"/api/v1/auth/me">): Account | null {
   return id && username && role ? { id, username, role } : null;
 }
 
@@ -27,7 +26,7 @@ class Session {
   }
 
   async logout(): Promise<void> {
-    await answer(client.POST("/api/v1/auth/logout", { body: {} }));
+    await answer(client.POST("/api/v1/auth/logout"));
     this.account = null;
   }
 

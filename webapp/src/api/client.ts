@@ -13,7 +13,9 @@ const problems: Middleware = {
 };
 
 /** The typed client. Another site cannot set this header, so the server takes it as proof that the page asks. */
-export const client = createClient<paths>({ headers: { "X-Requested-With": "runledger" } });
+export const client = createClient<paths>({
+  headers: { "Content-Type": "application/json", "X-Requested-With": "runledger" },
+});
 client.use(problems);
 
 /** The body of a successful answer. Throws a `Problem` for every other. */

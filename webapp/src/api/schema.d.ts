@@ -4,54 +4,6 @@
  */
 
 export interface paths {
-    "/api/v1/auth/register": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Credentials"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Registered"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -61,39 +13,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Credentials"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["User"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Log in. After five wrong passwords within 15 minutes the account waits. */
+        post: operations["post_login"];
         delete?: never;
         options?: never;
         head?: never;
@@ -109,37 +30,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Empty"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Revoke the session. Harmless when nobody is logged in. */
+        post: operations["post_logout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -153,35 +45,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Me"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Who is logged in; null everywhere when nobody is. */
+        get: operations["get_me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -190,86 +55,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runtimes": {
+    "/api/v1/auth/register": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Runtimes"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        get?: never;
         put?: never;
-        post?: never;
+        /** Make an account and log in. The password needs at least 10 characters. */
+        post: operations["post_register"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/k8s-limits": {
+    "/api/v1/events/executions/{id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Limits"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Follow one run as server-sent events, until its result is stored. Resumes after `Last-Event-ID`. */
+        get: operations["get_follow_execution"];
         put?: never;
         post?: never;
         delete?: never;
@@ -287,41 +98,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header: {
-                    "Idempotency-Key": string;
-                };
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Execute"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Accepted"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Accept a run. With an `Idempotency-Key` the same request is accepted once, however often it is sent. */
+        post: operations["post_execute"];
         delete?: never;
         options?: never;
         head?: never;
@@ -335,39 +113,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    cursor?: string;
-                    limit?: number;
-                    min_position?: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ExecutionPage"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Your runs, newest first. */
+        get: operations["get_list_executions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -383,123 +130,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    min_position?: number;
-                };
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ExecutionDetail"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/executions/{id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Timeline"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/executions/{id}/output/{stream}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                    stream: "stdout" | "stderr";
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description file */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/octet-stream": unknown;
-                    };
-                };
-            };
-        };
+        /** One run, with its script and stdin. */
+        get: operations["get_show_execution"];
         put?: never;
         post?: never;
         delete?: never;
@@ -517,41 +149,110 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Empty"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Position"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
+        /** Ask a run to end; its sandbox is gone within a second. */
+        post: operations["post_cancel_execution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** What happened to a run, in order. */
+        get: operations["get_list_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/{id}/output/{stream}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that an ended run wrote to stdout or stderr, byte by byte. */
+        get: operations["get_download_output"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/k8s-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The limits of a run. */
+        get: operations["get_show_limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runtimes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The languages and their versions. */
+        get: operations["get_list_runtimes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The process answers. */
+        get: operations["get_live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The process and everything it needs work. */
+        get: operations["get_ready"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -562,126 +263,102 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Problem: {
-            type: string;
-            title: string;
-            status: number;
-            detail: string;
-            errors?: components["schemas"]["FieldProblem"][];
+        /**
+         * ExecutionView
+         * @description One run. Times in UTC, durations in seconds, sizes in bytes.
+         */
+        ExecutionView: {
+            cpu_seconds: number | null;
+            ended_at: string | null;
+            exit_code: number | null;
+            /** Format: uuid */
+            id: string;
+            language: string;
+            peak_memory_bytes: number | null;
+            position: number;
+            reason: string | null;
+            requested_at: string;
+            signal: number | null;
+            started_at: string | null;
+            status: components["schemas"]["Status"];
+            stderr_bytes: number | null;
+            stdout_bytes: number | null;
+            version: string;
+            wall_seconds: number | null;
         };
-        FieldProblem: {
+        /** FieldError */
+        FieldError: {
+            detail: string;
             field: string;
-            detail: string;
         };
-        Credentials: {
-            username: string;
-            password: string;
+        /**
+         * LimitWishes
+         * @description Limits other than the default ones; times in seconds, sizes in bytes, cpus in cores.
+         */
+        LimitWishes: {
+            /** @default null */
+            cpus: number | null;
+            /** @default null */
+            disk_bytes: number | null;
+            /** @default null */
+            memory_bytes: number | null;
+            /** @default null */
+            output_bytes: number | null;
+            /** @default null */
+            pids: number | null;
+            /** @default null */
+            wall_seconds: number | null;
         };
-        User: {
-            id: string;
-            username: string;
-            role: string;
-        };
-        Registered: {
-            id: string;
-            username: string;
-            role: string;
-            position: number;
-        };
-        Me: {
-            id: string | null;
-            username: string | null;
-            role: string | null;
-        };
-        Runtime: {
-            language: string;
-            version: string;
-            is_available: boolean;
-            reason: string | null;
-            example: string;
-        };
-        Runtimes: {
-            runtimes: components["schemas"]["Runtime"][];
-        };
-        /** @enum {string} */
-        Status: "queued" | "starting" | "running" | "succeeded" | "failed" | "timed_out" | "out_of_memory" | "output_limit" | "cancelled" | "lost" | "internal_error";
-        LimitSet: {
-            wall_seconds: number;
-            cpus: number;
-            memory_bytes: number;
-            pids: number;
-            output_bytes: number;
-            disk_bytes: number;
-        };
+        /**
+         * Limits
+         * @description What one run may use. Times in seconds, sizes in bytes, cpus in cores.
+         */
         Limits: {
-            defaults: components["schemas"]["LimitSet"];
-            ceilings: components["schemas"]["LimitSet"];
+            /** @default 1 */
+            cpus: number;
+            /** @default 67108864 */
+            disk_bytes: number;
+            /** @default 268435456 */
+            memory_bytes: number;
+            /** @default 10485760 */
+            output_bytes: number;
+            /** @default 64 */
+            pids: number;
+            /** @default 30 */
+            wall_seconds: number;
         };
-        Execution: {
-            id: string;
+        /**
+         * Role
+         * @enum {unknown}
+         */
+        Role: "admin" | "user";
+        /**
+         * RuntimeView
+         * @description A language version; `reason` says why it cannot run here.
+         */
+        RuntimeView: {
+            example: string;
+            is_available: boolean;
             language: string;
-            version: string;
-            status: components["schemas"]["Status"];
             reason: string | null;
-            exit_code: number | null;
-            signal: number | null;
-            requested_at: string;
-            started_at: string | null;
-            ended_at: string | null;
-            wall_seconds: number | null;
-            cpu_seconds: number | null;
-            peak_memory_bytes: number | null;
-            stdout_bytes: number | null;
-            stderr_bytes: number | null;
-            position: number;
-        };
-        ExecutionDetail: {
-            id: string;
-            language: string;
             version: string;
-            status: components["schemas"]["Status"];
-            reason: string | null;
-            exit_code: number | null;
-            signal: number | null;
-            requested_at: string;
-            started_at: string | null;
-            ended_at: string | null;
-            wall_seconds: number | null;
-            cpu_seconds: number | null;
-            peak_memory_bytes: number | null;
-            stdout_bytes: number | null;
-            stderr_bytes: number | null;
-            position: number;
-            script: string;
-            stdin: string | null;
         };
-        ExecutionPage: {
-            items: components["schemas"]["Execution"][];
-            next: string | null;
-        };
-        TimelineEvent: {
-            position: number;
-            type: string;
+        /**
+         * Status
+         * @enum {unknown}
+         */
+        Status: "cancelled" | "failed" | "internal_error" | "lost" | "out_of_memory" | "output_limit" | "queued" | "running" | "starting" | "succeeded" | "timed_out";
+        /**
+         * TimelineEntry
+         * @description One event of a run, in words.
+         */
+        TimelineEntry: {
             at: string;
+            position: number;
+            status: components["schemas"]["Status"] | null;
+            type: string;
             words: string;
         };
-        Timeline: {
-            items: components["schemas"]["TimelineEvent"][];
-        };
-        Execute: {
-            language: string;
-            script: string;
-            version?: string;
-            stdin?: string;
-        };
-        Accepted: {
-            execution_id: string;
-            position: number;
-        };
-        Position: {
-            position: number;
-        };
-        Empty: Record<string, never>;
     };
     responses: never;
     parameters: never;
@@ -690,4 +367,673 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    post_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    password: string;
+                    username: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Who somebody is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** Format: uuid */
+                        id: string;
+                        role: components["schemas"]["Role"];
+                        username: string;
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    post_logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who is logged in; all fields are null when nobody is. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        id: string | null;
+                        role: components["schemas"]["Role"] | null;
+                        username: string | null;
+                    };
+                };
+            };
+        };
+    };
+    get_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who is logged in; all fields are null when nobody is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        id: string | null;
+                        role: components["schemas"]["Role"] | null;
+                        username: string | null;
+                    };
+                };
+            };
+        };
+    };
+    post_register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    password: string;
+                    username: string;
+                };
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** Format: uuid */
+                        id: string;
+                        position: number;
+                        role: components["schemas"]["Role"];
+                        username: string;
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    get_follow_execution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /**
+             * @description A buffer containing an encoded message.
+             *
+             *     Raw objects have two common uses:
+             *
+             *     - During decoding. Fields annotated with the ``Raw`` type won't be decoded
+             *       immediately, but will instead return a ``Raw`` object with a view into the
+             *       original message where that field is encoded. This is useful for decoding
+             *       fields whose type may only be inferred after decoding other fields.
+             *     - During encoding. Raw objects wrap pre-encoded messages. These can be added
+             *       as components of larger messages without having to pay the cost of decoding
+             *       and re-encoding them.
+             *
+             *     Parameters
+             *     ----------
+             *     msg: bytes, bytearray, memoryview, or str, optional
+             *         A buffer containing an encoded message. One of bytes, bytearray, memoryview,
+             *         str, or any object that implements the buffer protocol. If not present,
+             *         defaults to an empty buffer.
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    post_execute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    language: string;
+                    /** @default null */
+                    limits?: components["schemas"]["LimitWishes"] | null;
+                    /** @description at most 50,000 characters */
+                    script: string;
+                    /** @default null */
+                    stdin?: string | null;
+                    /** @default null */
+                    version?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description The run is in the log; it will be run, whatever happens next. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** Format: uuid */
+                        execution_id: string;
+                        position: number;
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    get_list_executions: {
+        parameters: {
+            query?: {
+                cursor?: number | null;
+                limit?: number;
+                min_position?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["ExecutionView"][];
+                        next: string | null;
+                    };
+                };
+            };
+        };
+    };
+    get_show_execution: {
+        parameters: {
+            query?: {
+                min_position?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One run with what was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        cpu_seconds: number | null;
+                        ended_at: string | null;
+                        exit_code: number | null;
+                        /** Format: uuid */
+                        id: string;
+                        language: string;
+                        limits: components["schemas"]["Limits"];
+                        peak_memory_bytes: number | null;
+                        position: number;
+                        reason: string | null;
+                        requested_at: string;
+                        script: string;
+                        signal: number | null;
+                        started_at: string | null;
+                        status: components["schemas"]["Status"];
+                        stderr_bytes: number | null;
+                        stdin: string;
+                        stdout_bytes: number | null;
+                        version: string;
+                        wall_seconds: number | null;
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    post_cancel_execution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        position: number;
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    get_list_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["TimelineEntry"][];
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    get_download_output: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                stream: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What went wrong and what to do about it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+            /** @description What went wrong and what to do about it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        /** @default [] */
+                        errors: components["schemas"]["FieldError"][];
+                        status: number;
+                        title: string;
+                        /** @default about:blank */
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    get_show_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a run may use by default, and at most. Times in seconds, sizes in bytes, cpus in cores. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ceilings: components["schemas"]["Limits"];
+                        defaults: components["schemas"]["Limits"];
+                    };
+                };
+            };
+        };
+    };
+    get_list_runtimes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        runtimes: components["schemas"]["RuntimeView"][];
+                    };
+                };
+            };
+        };
+    };
+    get_live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        is_alive: boolean;
+                    };
+                };
+            };
+        };
+    };
+    get_ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether everything needed is there; by name what is wrong, or null. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        checks: {
+                            [key: string]: string | null;
+                        };
+                        is_ready: boolean;
+                    };
+                };
+            };
+            /** @description Whether everything needed is there; by name what is wrong, or null. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        checks: {
+                            [key: string]: string | null;
+                        };
+                        is_ready: boolean;
+                    };
+                };
+            };
+        };
+    };
+}

@@ -82,10 +82,10 @@ export class Workbench {
   }
 
   async #submit(): Promise<string> {
-    const params = { header: { "Idempotency-Key": idempotencyKey() } };
+    const headers = { "Idempotency-Key": idempotencyKey() };
     const { language, version, script, stdin } = this;
     const body = { language, version, script, ...(stdin ? { stdin } : {}) };
-    const accepted = await retried(() => answer(client.POST("/api/v1/execute", { params, body })));
+    const accepted = await retried(() => answer(client.POST("/api/v1/execute", { headers, body })));
     sawPosition(accepted.position);
     return accepted.execution_id;
   }

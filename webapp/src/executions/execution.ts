@@ -1,11 +1,11 @@
+import type { Answer } from "../api/answers";
 import { answer, client } from "../api/client";
 import { notOlder, sawPosition } from "../api/position";
-import type { components } from "../api/schema";
 
-export type Execution = components["schemas"]["Execution"];
-export type ExecutionDetail = components["schemas"]["ExecutionDetail"];
-export type ExecutionPage = components["schemas"]["ExecutionPage"];
-export type TimelineEvent = components["schemas"]["TimelineEvent"];
+export type ExecutionPage = Answer<"/api/v1/executions">;
+export type Execution = ExecutionPage["items"][number];
+export type ExecutionDetail = Answer<"/api/v1/executions/{id}">;
+export type TimelineEvent = Answer<"/api/v1/executions/{id}/events">["items"][number];
 export type Stream = "stdout" | "stderr";
 
 export function readExecution(id: string): Promise<ExecutionDetail> {
@@ -17,7 +17,7 @@ export async function readTimeline(id: string): Promise<TimelineEvent[]> {
 }
 
 export function readExecutions(cursor: string | null, limit: number): Promise<ExecutionPage> {
-  const query = { limit, ...notOlder(), ...(cursor ? { cursor } : {}) };
+  const query = { limit, ...notOlder(), ...(cursor ? { cursor: Number(cursor) } : {}) };
   return answer(client.GET("/api/v1/executions", { params: { query } }));
 }
 

@@ -34,9 +34,12 @@ export class History {
     this.problem = null;
     try {
       const page = await readExecutions(cursor, PAGE);
-      const isOverlapping = page.items.some((item) => this.items.some((known) => known.id === item.id));
-      if (cursor || !isOverlapping) this.#next = page.next;
-      this.items = cursor || isOverlapping ? merged(this.items, page.items) : page.items;
+      const older = without(this.items, page.items);
+      // Pages that do not overlap leave a gap between them: start again from the newest.
+      const isGapless = cursor !== null || older.length < this.items.length;
+      if (cursor || !isGapless) this.#next = page.next;
+      if (cursor) this.items = [...older, ...page.items];
+      else this.items = isGapless ? [...page.items, ...older] : page.items;
       this.hasLoaded = true;
     } catch (error) {
       this.problem = asProblem(error);
@@ -46,7 +49,7 @@ export class History {
   }
 }
 
-function merged(known: Execution[], fresh: Execution[]): Execution[] {
-  const byId = new Map([...known, ...fresh].map((item) => [item.id, item]));
-  return [...byId.values()].sort((a, b) => b.requested_at.localeCompare(a.requested_at));
+function without(items: Execution[], others: Execution[]): Execution[] {
+  const ids = new Set(others.map((item) => item.id));
+  return items.filter((item) => !ids.has(item.id));
 }

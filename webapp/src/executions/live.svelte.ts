@@ -8,8 +8,6 @@ import { isFinal, type Status } from "./status";
 const LIFECYCLE = ["requested", "sandbox_created", "started", "cancel_requested", "finished"];
 const REOPEN_MS = [500, 1000, 2000, 5000, 10_000];
 
-type LifecycleMessage = TimelineEvent & { status: Status };
-
 /** One run as its stream tells it, from its first event to its stored result. */
 export class LiveExecution {
   readonly id: string;
@@ -63,11 +61,12 @@ export class LiveExecution {
     }
   }
 
-  #lifecycle(message: LifecycleMessage): void {
-    sawPosition(message.position);
-    this.status = message.status;
-    const known = this.timeline.some((event) => event.position === message.position);
-    if (!known) this.timeline = [...this.timeline, message].sort((a, b) => a.position - b.position);
+  #lifecycle(event: TimelineEvent): void {
+    const isKnown = this.timeline.some((known) => known.position === event.position);
+    if (isKnown) return;
+    sawPosition(event.position);
+    this.timeline = [...this.timeline, event];
+    if (event.status) this.status = event.status;
   }
 
   #end(execution: Execution): void {

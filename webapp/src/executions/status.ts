@@ -1,6 +1,6 @@
-import type { components } from "../api/schema";
+import type { Execution } from "./execution";
 
-export type Status = components["schemas"]["Status"];
+export type Status = Execution["status"];
 export type Tone = "active" | "good" | "bad" | "neutral";
 
 const LABELS: Record<Status, string> = {

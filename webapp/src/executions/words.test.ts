@@ -46,6 +46,6 @@ test("a run that was killed names the signal", () => {
 });
 
 test("what was not measured is not said", () => {
-  const lost = { ...finished, status: "lost", wall_seconds: null, cpu_seconds: null, peak_memory_bytes: null } as const;
-  expect(summary(lost)).toEqual(["Lost: its sandbox disappeared"]);
+  const lost = { ...finished, status: "lost", reason: "its sandbox is gone", wall_seconds: null, cpu_seconds: null, peak_memory_bytes: null } as const;
+  expect(summary(lost)).toEqual(["Lost: its sandbox is gone"]);
 });

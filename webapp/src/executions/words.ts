@@ -1,5 +1,5 @@
-import { statusLabel, type Status } from "./status";
 import type { Execution } from "./execution";
+import { statusLabel } from "./status";
 
 const SIGNALS: Record<number, string> = {
   1: "SIGHUP",
@@ -17,13 +17,6 @@ const SIGNALS: Record<number, string> = {
   24: "SIGXCPU",
   25: "SIGXFSZ",
   31: "SIGSYS",
-};
-
-const ENDINGS: Partial<Record<Status, string>> = {
-  timed_out: "Stopped at its time limit",
-  out_of_memory: "Stopped: out of memory",
-  output_limit: "Stopped: it wrote more output than allowed",
-  lost: "Lost: its sandbox disappeared",
 };
 
 export function duration(seconds: number): string {
@@ -53,10 +46,10 @@ export function secondsBetween(from: string, to: string): number {
   return Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
 }
 
-function ending({ status, exit_code, signal }: Execution): string {
+function ending({ status, reason, exit_code, signal }: Execution): string {
   if (status === "failed" && signal !== null) return `Killed by signal ${signal}${SIGNALS[signal] ? ` (${SIGNALS[signal]})` : ""}`;
   if (status === "succeeded" || status === "failed") return `${statusLabel(status)} with exit code ${exit_code ?? 0}`;
-  return ENDINGS[status] ?? statusLabel(status);
+  return reason && status !== "cancelled" ? `${statusLabel(status)}: ${reason}` : statusLabel(status);
 }
 
 /** How a run ended and what it took, in words. */

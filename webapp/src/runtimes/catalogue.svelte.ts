@@ -1,8 +1,8 @@
+import type { Answer } from "../api/answers";
 import { answer, client } from "../api/client";
 import { asProblem, type Problem } from "../api/problem";
-import type { components } from "../api/schema";
 
-export type Runtime = components["schemas"]["Runtime"];
+export type Runtime = Answer<"/api/v1/runtimes">["runtimes"][number];
 
 const NAMES: Record<string, string> = { python: "Python", node: "Node.js", ruby: "Ruby", bash: "Bash", go: "Go" };
 
