@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator
 
 from opentelemetry import trace
 from opentelemetry.propagate import extract
-from quart import Quart, Response, g, request
-from quart_schema import Info, QuartSchema
+from quart import Quart, Response, current_app, g, request
 
-from api import auth, catalogue, executions, health, live, page, problems
+from api import auth, catalogue, executions, health, live, openapi, page, problems
 from api.backend import Backend, backend
 from api.live import LiveStreams
+from api.messages import answer
 from api.sessions import check_same_site
 
 BODY_BYTES = 8 * 1024 * 1024
@@ -19,20 +19,14 @@ BODY_BYTES = 8 * 1024 * 1024
 tracer = trace.get_tracer("runledger.api")
 
 
-def create_app(with_backend: Backend) -> Quart:
+def create_app(with_backend: Backend | None) -> Quart:
+    """The app on a backend; without one it only knows its routes."""
     app = Quart("runledger", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.extensions["runledger"] = with_backend
-    QuartSchema(
-        app,
-        info=Info(title="Runledger", version="0.1.0"),
-        conversion_preference="msgspec",
-        swagger_ui_path=None,
-        redoc_ui_path=None,
-        scalar_ui_path=None,
-    )
     for resource in (auth, executions, live, catalogue, health, page):
         app.register_blueprint(resource.blueprint)
+    app.add_url_rule("/openapi.json", "openapi", _document)
     problems.register(app)
     app.before_request(check_same_site)
     app.before_request(_open_span)
@@ -52,6 +46,10 @@ async def _live_updates() -> AsyncGenerator[None, None]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _document() -> Response:
+    return answer(openapi.document(current_app))
 
 
 async def _open_span() -> None:

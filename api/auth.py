@@ -6,16 +6,18 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response, request
-from quart_schema import document_request, document_response, tag
 
 from api.backend import backend, crossing
 from api.messages import answer, body
-from api.problems import ProblemDetails
+from api.openapi import Description, describe
 from api.sessions import COOKIE, clear_cookie, context, current_account, set_cookie
 from application.accounts import Account, NotLoggedIn
 from domain.user import Role
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth")
+
+
+EXAMPLE = {"username": "ada", "password": "a long pass phrase"}
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,11 +41,7 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 @blueprint.post("/register")
-@tag(["auth"])
-@document_request(Login)
-@document_response(Registered, 201)
-@document_response(ProblemDetails, 409)
-@document_response(ProblemDetails, 422)
+@describe(Description({201: Registered}, (409, 422), body=Login, example=EXAMPLE))
 async def register() -> Response:
     """Make an account and log in. The password needs at least 10 characters."""
     wanted = await body(Login)
@@ -55,11 +53,7 @@ async def register() -> Response:
 
 
 @blueprint.post("/login")
-@tag(["auth"])
-@document_request(Login)
-@document_response(Account)
-@document_response(ProblemDetails, 401)
-@document_response(ProblemDetails, 429)
+@describe(Description({200: Account}, (401, 422, 429), body=Login, example=EXAMPLE))
 async def login() -> Response:
     """Log in. After five wrong passwords within 15 minutes the account waits."""
     given = await body(Login)
@@ -70,8 +64,7 @@ async def login() -> Response:
 
 
 @blueprint.post("/logout")
-@tag(["auth"])
-@document_response(Me, 204)
+@describe(Description({204: None}))
 async def logout() -> Response:
     """Revoke the session. Harmless when nobody is logged in."""
     token = request.cookies.get(COOKIE)
@@ -83,8 +76,7 @@ async def logout() -> Response:
 
 
 @blueprint.get("/me")
-@tag(["auth"])
-@document_response(Me)
+@describe(Description({200: Me}))
 async def me() -> Response:
     """Who is logged in; null everywhere when nobody is."""
     try:

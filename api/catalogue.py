@@ -2,10 +2,10 @@
 
 import msgspec
 from quart import Blueprint, Response
-from quart_schema import document_response, tag
 
 from api.backend import backend, crossing
 from api.messages import answer
+from api.openapi import Description, describe
 from domain.execution import Limits
 
 blueprint = Blueprint("catalogue", __name__, url_prefix="/api/v1")
@@ -33,8 +33,7 @@ class LimitsView(msgspec.Struct, frozen=True):
 
 
 @blueprint.get("/runtimes")
-@tag(["catalogue"])
-@document_response(RuntimeList)
+@describe(Description({200: RuntimeList}))
 async def list_runtimes() -> Response:
     """The languages and their versions."""
     rows = await crossing(backend().catalogue)
@@ -46,8 +45,7 @@ async def list_runtimes() -> Response:
 
 
 @blueprint.get("/k8s-limits")
-@tag(["catalogue"])
-@document_response(LimitsView)
+@describe(Description({200: LimitsView}))
 async def show_limits() -> Response:
     """The limits of a run."""
     return answer(LimitsView(backend().defaults, backend().ceilings))

@@ -7,11 +7,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response, request
-from quart_schema import document_querystring, document_request, document_response, tag
 
 from api.backend import Backend, backend, crossing
 from api.messages import answer, body, query
-from api.problems import Problem, ProblemDetails
+from api.openapi import Description, describe
+from api.problems import Problem
 from api.sessions import context, current_account
 from api.views import Cancelled, ExecutionDetail, ExecutionPage, Timeline, detail_view, row_view
 from api.waiting import until
@@ -28,6 +28,8 @@ from projections.execution_status import ExecutionStatus, timeline_entry
 
 blueprint = Blueprint("executions", __name__, url_prefix="/api/v1")
 
+EXAMPLE = {"language": "python", "script": "print(input())", "stdin": "hello"}
+KEY_MEANING = "Any text of yours: with the same one the same request is accepted once."
 STREAMS = {"stdout": STDOUT, "stderr": STDERR}
 
 
@@ -46,11 +48,15 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @blueprint.post("/execute")
-@tag(["executions"])
-@document_request(RunRequest)
-@document_response(Accepted, 202)
-@document_response(ProblemDetails, 409)
-@document_response(ProblemDetails, 422)
+@describe(
+    Description(
+        {202: Accepted},
+        (401, 409, 422),
+        body=RunRequest,
+        example=EXAMPLE,
+        headers={"Idempotency-Key": KEY_MEANING},
+    )
+)
 async def execute() -> Response:
     """Accept a run. With an `Idempotency-Key` the same request is accepted once, however often it is sent."""
     account = await current_account()
@@ -61,9 +67,7 @@ async def execute() -> Response:
 
 
 @blueprint.get("/executions")
-@tag(["executions"])
-@document_querystring(PageQuery)
-@document_response(ExecutionPage)
+@describe(Description({200: ExecutionPage}, (401, 422, 504), query=PageQuery))
 async def list_executions() -> Response:
     """Your runs, newest first."""
     account = await current_account()
@@ -77,10 +81,7 @@ async def list_executions() -> Response:
 
 
 @blueprint.get("/executions/<uuid:id>")
-@tag(["executions"])
-@document_querystring(WaitQuery)
-@document_response(ExecutionDetail)
-@document_response(ProblemDetails, 404)
+@describe(Description({200: ExecutionDetail}, (401, 404, 410, 504), query=WaitQuery))
 async def show_execution(id: UUID) -> Response:
     """One run, with its script and stdin."""
     events = await own_events(id, await current_account())
@@ -90,9 +91,7 @@ async def show_execution(id: UUID) -> Response:
 
 
 @blueprint.get("/executions/<uuid:id>/events")
-@tag(["executions"])
-@document_response(Timeline)
-@document_response(ProblemDetails, 404)
+@describe(Description({200: Timeline}, (401, 404)))
 async def list_events(id: UUID) -> Response:
     """What happened to a run, in order."""
     events = await own_events(id, await current_account())
@@ -100,9 +99,7 @@ async def list_events(id: UUID) -> Response:
 
 
 @blueprint.get("/executions/<uuid:id>/output/<stream>")
-@tag(["executions"])
-@document_response(ProblemDetails, 404)
-@document_response(ProblemDetails, 409)
+@describe(Description({200: bytes}, (401, 404, 409, 410), media_type="application/octet-stream"))
 async def download_output(id: UUID, stream: str) -> Response:
     """All that an ended run wrote to stdout or stderr, byte by byte."""
     if stream not in STREAMS:
@@ -121,11 +118,7 @@ async def download_output(id: UUID, stream: str) -> Response:
 
 
 @blueprint.post("/executions/<uuid:id>/cancel")
-@tag(["executions"])
-@document_request(Nothing)
-@document_response(Cancelled, 202)
-@document_response(ProblemDetails, 404)
-@document_response(ProblemDetails, 409)
+@describe(Description({202: Cancelled}, (401, 404, 409), body=Nothing, example={}))
 async def cancel_execution(id: UUID) -> Response:
     """Ask a run to end; its sandbox is gone within a second."""
     account = await current_account()

@@ -2,10 +2,10 @@
 
 import msgspec
 from quart import Blueprint, Response
-from quart_schema import document_response, tag
 
 from api.backend import backend, crossing
 from api.messages import answer
+from api.openapi import Description, describe
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
 
@@ -22,17 +22,14 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 @blueprint.get("/live")
-@tag(["health"])
-@document_response(Liveness)
+@describe(Description({200: Liveness}))
 async def live() -> Response:
     """The process answers."""
     return answer(Liveness(is_alive=True))
 
 
 @blueprint.get("/ready")
-@tag(["health"])
-@document_response(Readiness)
-@document_response(Readiness, 503)
+@describe(Description({200: Readiness, 503: Readiness}))
 async def ready() -> Response:
     """The process and everything it needs work."""
     checks = {name: await _problem(name) for name in backend().checks}

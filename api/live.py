@@ -9,14 +9,14 @@ from uuid import UUID
 
 import msgspec
 from quart import Blueprint, Response, current_app, request
-from quart_schema import document_response, tag
 
 from api import sse
 from api.backend import Backend, backend
 from api.execution_stream import ExecutionStream, Place, parse_place
 from api.executions import own_events
+from api.openapi import Description, describe
 from api.ports import Inbox
-from api.problems import Problem, ProblemDetails
+from api.problems import Problem
 from api.sessions import current_account
 from application.ports import LogUnavailable
 from projections import execution_status
@@ -26,9 +26,20 @@ log = logging.getLogger(__name__)
 
 blueprint = Blueprint("live", __name__, url_prefix="/api/v1/events")
 
+ID_MEANING = "The `id:` of the last message you have."
 STREAMS_PER_USER = 50
 STREAMS_PER_PROCESS = 2000
 REMIND_EVERY_SECONDS = 1.0
+
+
+class StreamMessage(msgspec.Struct, frozen=True):
+    """The `data:` of a message of type `output`: frames as [number, stream (1 stdout, 2 stderr), base64].
+
+    Messages of type `requested`, `sandbox_created`, `started`, `cancel_requested` and `finished` carry a timeline
+    entry, `result_stored` the run; `reset` means to forget what was shown, `close` to come back in a moment.
+    """
+
+    frames: list[tuple[int, int, bytes]]
 
 
 class LiveStreams:
@@ -84,10 +95,14 @@ def live_streams() -> LiveStreams:
 
 
 @blueprint.get("/executions/<uuid:id>")
-@tag(["live"])
-@document_response(msgspec.Raw, 200)
-@document_response(ProblemDetails, 404)
-@document_response(ProblemDetails, 429)
+@describe(
+    Description(
+        {200: StreamMessage},
+        (401, 404, 429),
+        headers={"Last-Event-ID": ID_MEANING},
+        media_type="text/event-stream",
+    )
+)
 async def follow_execution(id: UUID) -> Response:
     """Follow one run as server-sent events, until its result is stored. Resumes after `Last-Event-ID`."""
     account = await current_account()

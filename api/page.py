@@ -1,7 +1,6 @@
 """The built page, and the headers that keep it safe."""
 
 from quart import Blueprint, Response, send_from_directory
-from quart_schema import hide
 
 from api.backend import backend
 from api.problems import Problem
@@ -22,7 +21,6 @@ FOR_EVER = "public, max-age=31536000, immutable"  # a changed file has another n
 
 
 @blueprint.get("/")
-@hide
 async def index() -> Response:
     if not (backend().page / "index.html").is_file():
         raise Problem(503, "The page is not built; run `make setup`.")
@@ -32,7 +30,6 @@ async def index() -> Response:
 
 
 @blueprint.get("/<path:name>")
-@hide
 async def file(name: str) -> Response:
     response = await send_from_directory(backend().page, name)
     if name.startswith("assets/"):

@@ -84,9 +84,7 @@ class Container(containers.DeclarativeContainer):
     defaults = providers.Singleton(defaults, ceilings)
 
     mongo = providers.Singleton(connect, settings.provided.mongo_url)
-    database = providers.Singleton(
-        lambda client, name: client[name], mongo, settings.provided.mongo_database
-    )
+    database = providers.Singleton(lambda client, name: client[name], mongo, settings.provided.mongo_database)
     journal = providers.Singleton(Journal, database)
     log = providers.Singleton(MongoEventLog, journal)
     seals = providers.Singleton(
@@ -95,11 +93,11 @@ class Container(containers.DeclarativeContainer):
     read_models = providers.Singleton(MongoReadModels, database)
     sessions = providers.Singleton(MongoSessions, database)
 
-    redis = providers.Singleton(
+    redis_client = providers.Singleton(
         redis.Redis.from_url, settings.provided.redis_url, socket_timeout=REDIS_TIMEOUT_SECONDS
     )
-    notices = providers.Singleton(RedisNotices, redis)
-    live_output = providers.Singleton(RedisLiveOutput, redis, seals)
+    notices = providers.Singleton(RedisNotices, redis_client)
+    live_output = providers.Singleton(RedisLiveOutput, redis_client, seals)
 
     relay = providers.Singleton(Relay, journal, kafka_servers)
     feed = providers.Singleton(KafkaFeed, log, kafka_servers)
@@ -138,9 +136,7 @@ class Container(containers.DeclarativeContainer):
         executions=executions,
         log=log,
         seals=seals,
-        read_models=providers.Singleton(
-            MotorReadModels, settings.provided.mongo_url, settings.provided.mongo_database
-        ),
+        read_models=providers.Singleton(MotorReadModels, settings.provided.mongo_url, settings.provided.mongo_database),
         bus=providers.Singleton(
             RedisBus, providers.Singleton(redis.asyncio.Redis.from_url, settings.provided.redis_url)
         ),
@@ -153,7 +149,7 @@ class Container(containers.DeclarativeContainer):
             {
                 "event store": log.provided.head,
                 "read models": providers.Callable(lambda m: lambda: m.generation("execution_status"), read_models),
-                "redis": redis.provided.ping,
+                "redis": redis_client.provided.ping,
             }
         ),
         page=PAGE,

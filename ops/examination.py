@@ -1,11 +1,19 @@
 """What this machine must have, each looked at by itself."""
 
-import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from adapters.bubblewrap.cgroups import NO_CGROUP, find_cgroups
+from adapters.bubblewrap.runtimes import LocalRuntimes
+from adapters.embedded.redis import redis_server
+from adapters.embedded.secantus import Secantus
+from adapters.embedded.server import ProgramMissing
+from adapters.supervisor.build import KEEPER, SUPERVISOR
+from ops.containers import PAGE
 from ops.settings import Settings
+from ops.up.folder import DataFolder, running
+from ops.up.refused import Refused
 
 Check = Callable[[Settings], str | None]
 
@@ -24,3 +32,62 @@ def _python(_: Settings) -> str | None:
 
 def _bubblewrap(_: Settings) -> str | None:
     return None if shutil.which("bwrap") else "bubblewrap is missing; install it: apt-get install bubblewrap"
+
+
+def _programs(_: Settings) -> str | None:
+    missing = [name for name, program in (("supervisor", SUPERVISOR), ("keeper", KEEPER)) if not program.exists()]
+    return f"{' and '.join(missing)} are not built; run `make setup`." if missing else None
+
+
+def _cgroups(settings: Settings) -> str | None:
+    return None if settings.allow_weak_sandbox or find_cgroups().version else NO_CGROUP
+
+
+def _languages(_: Settings) -> str | None:
+    able = [row for row, reason in LocalRuntimes().rows if reason is None]
+    return None if able else "No language can run here; install python3 or bash from the system's packages."
+
+
+def _page(_: Settings) -> str | None:
+    return None if (PAGE / "index.html").exists() else "The page is not built; run `make setup`."
+
+
+def _embedded(settings: Settings) -> str | None:
+    needed: dict[str, tuple[str, Callable[[], object]]] = {
+        "SecantusDB": (settings.mongo_url, Secantus(settings.data, 0).command),
+        "redis-server": (settings.redis_url, redis_server),
+    }
+    missing = [name for name, (url, find) in needed.items() if not url and not _finds(find)]
+    return (
+        f"{' and '.join(missing)}: not installed; run `make setup`, or set the URL of a real one." if missing else None
+    )
+
+
+def _finds(find: Callable[[], object]) -> bool:
+    try:
+        find()
+    except ProgramMissing:
+        return False
+    return True
+
+
+def _data_folder(settings: Settings) -> str | None:
+    if running(settings.data):
+        return None
+    try:
+        with DataFolder(settings.data):
+            return None
+    except Refused as refused:
+        return str(refused)
+
+
+CHECKS: dict[str, Check] = {
+    "Python": _python,
+    "bubblewrap": _bubblewrap,
+    "sandbox programs": _programs,
+    "cgroups": _cgroups,
+    "languages": _languages,
+    "web page": _page,
+    "embedded servers": _embedded,
+    "data folder": _data_folder,
+}

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder [default: RUNLEDGER_DATA]")]
 
 
-def load_settings(**command_line: object) -> Settings:
+def load_settings(**command_line: Any) -> Settings:
     """Raises Failed with exit code 2."""
     try:
         return load(**command_line)
@@ -38,7 +38,9 @@ def _with_addresses(settings: Settings) -> Settings:
         return settings
     found = running(settings.data)
     if found is None:
-        raise Failed(f"No Runledger runs on {settings.data}. Start it with `runledger up`, or name another with --data.")
+        raise Failed(
+            f"No Runledger runs on {settings.data}. Start it with `runledger up`, or name another with --data."
+        )
     return msgspec.structs.replace(settings, mongo_url=found.mongo_url, redis_url=found.redis_url)
 
 

@@ -26,7 +26,9 @@ Execution = Annotated[str, typer.Argument(help="The run's id.")]
 
 @app.command("list")
 def list_(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 30, data: Data = None, as_json: AsJson = False
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 30,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """All runs, newest first."""
     from api.views import row_view  # noqa: PLC0415
@@ -38,7 +40,9 @@ def list_(
     if as_json:
         print_json(runs)
         return
-    rows = [(run.id, run.status, f"{run.language} {run.version}", f"{run.requested_at:%F %T}", run.reason) for run in runs]
+    rows = [
+        (run.id, run.status, f"{run.language} {run.version}", f"{run.requested_at:%F %T}", run.reason) for run in runs
+    ]
     print_table(("id", "status", "language", "requested (UTC)", "reason"), rows, "There are no runs yet.")
 
 

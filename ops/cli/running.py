@@ -11,6 +11,7 @@ from ops.cli.access import Data, container_for, load_settings
 from ops.cli.output import Failed
 from ops.settings import Settings
 
+
 def up(
     data: Data = None,
     port: Annotated[int | None, typer.Option(help="The port on loopback.")] = None,
@@ -21,7 +22,7 @@ def up(
     settings = load_settings(data=data, port=port, http=http)
     # The supervisor lives long and needs little: it takes this process over without the command line's memory.
     arguments = [sys.executable, "-m", "ops.up", *(["--split"] if split else [])]
-    os.execve(sys.executable, arguments, {**os.environ, **settings.environment()})
+    os.execve(sys.executable, arguments, {**os.environ, **settings.environment()})  # noqa: S606
 
 
 def api() -> None:

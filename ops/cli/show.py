@@ -59,7 +59,9 @@ def _status(container: "Container") -> dict[str, Any]:
     }
 
 
-def _progress(projection: str, heads: Mapping[int, int], positions: Mapping[int, int], log: "EventLog") -> dict[str, Any]:
+def _progress(
+    projection: str, heads: Mapping[int, int], positions: Mapping[int, int], log: "EventLog"
+) -> dict[str, Any]:
     behind = sum(
         len(log.read_lane(lane, positions.get(lane, 0), head, COUNTED_EVENTS))
         for lane, head in heads.items()
