@@ -105,7 +105,7 @@ class Container(containers.DeclarativeContainer):
     runtimes = providers.Singleton(LocalRuntimes)
     sandbox = providers.Singleton(
         BubblewrapSandbox,
-        providers.Callable(lambda data: data / "sandboxes", settings.provided.data),
+        settings.provided.data,
         settings.provided.slots,
         settings.provided.allow_weak_sandbox,
     )

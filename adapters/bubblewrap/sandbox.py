@@ -16,7 +16,7 @@ from adapters.bubblewrap.command import bwrap_command
 from adapters.bubblewrap.problems import NO_BWRAP, NOT_BUILT, find_problems
 from adapters.supervisor.build import KEEPER, SUPERVISOR
 from adapters.supervisor.records import encode_job
-from application.ports import Ended, Frame, Job, Output, SandboxNotFound, SandboxUnavailable, Started
+from application.ports import Ended, Frame, Job, NoCapacity, Output, SandboxNotFound, SandboxUnavailable, Started
 from domain.execution import Limits, Outcome, Status
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -26,6 +26,8 @@ ROOTS_SLOTS = Path("/run/runledger/slots")
 """Machine-wide, because uids are: all installations on a machine share these slots."""
 OWN_PROCESSES = 2
 """bwrap and the supervisor, which the script's limit does not include."""
+MACHINE_SLOTS = 256
+"""How many runs there can be on a machine, over all installations."""
 DRAFT_SECONDS = 60.0
 """A folder half made or half removed for so long has nobody who still works on it."""
 LOST = Outcome(Status.LOST, "its sandbox was lost and its spool cannot be written")
@@ -35,19 +37,27 @@ class BubblewrapSandbox:
     """Runs in `folder`, at most `slots` at once; `allow_weak` permits runs that no cgroup limits."""
 
     def __init__(self, folder: Path, slots: int = 64, allow_weak: bool = False) -> None:
+        self._most = slots
         self._folder = folder.absolute() / "sandboxes"
         self._slots_folder = ROOTS_SLOTS if os.geteuid() == 0 else folder.absolute() / "slots"
-        self._slots = slots
+        self._slots = max(slots, MACHINE_SLOTS)
         self._allow_weak = allow_weak
         self._cgroups: Cgroups | None = None
 
     def start(self, job: Job) -> None:
         if self._path(job.sandbox).exists():
             return
+        if not self.has_capacity():
+            raise NoCapacity
         bwrap, interpreter = _bwrap(), _locate(job.runtime.command[0])
         command = [str(interpreter.path), *job.runtime.command[1:]]
         options = [*self._place_options(job.sandbox), *_limit_options(job.limits)]
         keeper.run(options, bwrap_command(bwrap, job.limits, interpreter.prefix), encode_job(job, command))
+
+    def has_capacity(self) -> bool:
+        if not self._folder.exists():
+            return True
+        return sum(keeper.is_alive(entry) for entry in self._folder.iterdir()) < self._most
 
     def watch(self, sandbox: str, after: int = 0) -> Iterator[Frame]:
         folder = self._existing(sandbox)
