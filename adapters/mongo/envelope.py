@@ -78,7 +78,7 @@ def encode(context: Context, event: CanMutateAggregate[UUID], lane: int) -> byte
 
 def decode(position: int, data: bytes) -> Recorded:
     """Raises UnreadableEvent or one of its kinds, UnknownEventType and NewerSchema."""
-    envelope = _open(data)
+    envelope = unwrap(data)
     return Recorded(
         position=position,
         lane=envelope.lane,
@@ -95,6 +95,14 @@ def decode(position: int, data: bytes) -> Recorded:
     )
 
 
+def unwrap(data: bytes) -> Envelope:
+    """All but the event's own fields, for those who pass it on. Raises UnreadableEvent."""
+    try:
+        return _envelopes.decode(data)
+    except msgspec.DecodeError as error:
+        raise UnreadableEvent(str(error)) from error
+
+
 def name_of(event: CanMutateAggregate[UUID]) -> str:
     """The name an event's type is stored under."""
     return _names[type(event)]
@@ -106,13 +114,6 @@ def payload_of(name: str) -> Payload:
     if name not in EVENTS:
         raise UnknownEventType(f"{name}: {UnknownEventType.__doc__}")
     return Payload(EVENTS[name])
-
-
-def _open(data: bytes) -> Envelope:
-    try:
-        return _envelopes.decode(data)
-    except msgspec.DecodeError as error:
-        raise UnreadableEvent(str(error)) from error
 
 
 def _event(envelope: Envelope) -> CanMutateAggregate[UUID]:

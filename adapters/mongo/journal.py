@@ -19,6 +19,7 @@ class Journal:
     """One store's commits, opened. Makes the store, with this number of lanes, when there is none."""
 
     def __init__(self, database: Database[dict[str, Any]], lanes_when_new: int = 8) -> None:
+        self.database = database
         commits = collection(database)
         self.store: Store = open_store(database, lanes_when_new)
         self.bell = Bell(commits)

@@ -11,6 +11,7 @@ from adapters.mongo.commits import Line
 from adapters.mongo.connection import reachable
 from adapters.mongo.journal import Journal
 from adapters.mongo.reading import Placed
+from adapters.mongo.store import Store
 from application.ports import Context, LogUnavailable, Recorded, StreamNotFound, VersionConflict
 from domain.aggregate import Aggregate
 
@@ -22,6 +23,11 @@ class MongoEventLog:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+
+    @property
+    def store(self) -> Store:
+        """Which store this is."""
+        return self._journal.store
 
     @property
     def lanes(self) -> int:

@@ -37,7 +37,7 @@ class Reading:
 
     def _contiguous(self, start: int, width: int) -> Iterator[Placed]:
         expected = start
-        for commit in self._window(start, width) or self._window(start, MAX_EVENTS):
+        for commit in self._window(start, width) or (width < MAX_EVENTS and self._window(start, MAX_EVENTS)) or ():
             if commit["_id"] > expected:
                 return  # a scan that ran beside a write: what is behind the hole is read next time
             yield from (placed for placed in lines(commit) if placed[0] >= start)

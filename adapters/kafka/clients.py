@@ -1,0 +1,67 @@
+"""Kafka clients with the settings that this system's promises rest on."""
+
+import logging
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+log = logging.getLogger(__name__)
+
+MOCK_CLUSTER = "mockCluster"
+MOCK_FETCH_WAIT_MS = 5
+"""librdkafka's mock broker answers an empty fetch after the whole wait only, even when an event comes meanwhile."""
+ANSWER_SECONDS = 2.0
+
+Settings = dict[str, Any]
+
+
+class KafkaUnavailable(Exception):
+    """No Kafka broker can be reached."""
+
+
+def producer(servers: str) -> Producer:
+    """Writes in order and once per partition, acknowledged by all replicas in sync, without waiting for more."""
+    return Producer(
+        _common(servers)
+        | {
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 0,
+            "message.timeout.ms": 4_000,
+            "compression.type": "lz4",
+        }
+    )
+
+
+def consumer(servers: str, group: str, **callbacks: Any) -> Consumer:
+    """A member of a group. Its offsets are committed now and then: they are a hint where to start reading, no more.
+
+    Raises KafkaUnavailable.
+    """
+    settings = _common(servers) | {
+        "group.id": group,
+        "auto.offset.reset": "latest",
+        "session.timeout.ms": 6_000,
+        "heartbeat.interval.ms": 2_000,
+    }
+    if _is_mock(servers):
+        settings["fetch.wait.max.ms"] = MOCK_FETCH_WAIT_MS
+    return Consumer(settings | callbacks)
+
+
+def _common(servers: str) -> Settings:
+    return {
+        "bootstrap.servers": servers,
+        "client.id": "runledger",
+        "reconnect.backoff.max.ms": 1_000,
+        "logger": log,
+    }
+
+
+def _is_mock(servers: str) -> bool:
+    try:
+        cluster = AdminClient(_common(servers)).list_topics(timeout=ANSWER_SECONDS)
+    except KafkaException as error:
+        raise KafkaUnavailable(f"{servers}: {error}") from error
+    return bool(str(cluster.cluster_id).startswith(MOCK_CLUSTER))

@@ -1,0 +1,175 @@
+"""The lanes of the log as they grow: pushed by Kafka, made complete by the log."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from time import monotonic, sleep
+
+from adapters.kafka import headers
+from adapters.kafka.headers import Place, UnreadableHeaders
+from adapters.kafka.lane import Lane
+from adapters.kafka.membership import Membership, Record
+from adapters.mongo import envelope
+from adapters.mongo.log import MongoEventLog
+from adapters.mongo.payloads import UnreadableEvent
+from application.ports import LogUnavailable, Recorded
+
+log = logging.getLogger(__name__)
+
+PAGE = 500
+LOOK_SECONDS = 1.0
+
+
+class LaneHeads:
+    """Where the log's lanes end, asked once a second for all subscriptions of this process together."""
+
+    def __init__(self, event_log: MongoEventLog) -> None:
+        self._log = event_log
+        self._lock = Lock()
+        self._asked = float("-inf")
+        self._heads: Mapping[int, int] = {}
+
+    def recent(self) -> Mapping[int, int]:
+        """Not older than LOOK_SECONDS. Raises LogUnavailable."""
+        with self._lock:
+            if monotonic() - self._asked > LOOK_SECONDS / 2:
+                self._heads = self._log.lane_heads()
+                self._asked = monotonic()
+            return self._heads
+
+
+class KafkaFeed:
+    """Implements the port Feed. `servers` tells the brokers' addresses; asked again and again, it may change."""
+
+    def __init__(self, event_log: MongoEventLog, servers: Callable[[], str]) -> None:
+        self._log = event_log
+        self._servers = servers
+        self._heads = LaneHeads(event_log)
+
+    def subscribe(self, group: str, cursor: Callable[[int], int]) -> "LaneSubscription":
+        """Every event of the lanes that the group gives to this member, each lane without a gap and in order."""
+        return LaneSubscription(self._log, self._heads, Membership(self._servers, group), cursor)
+
+
+class LaneSubscription:
+    """Implements the port Subscription. Used by one thread.
+
+    What Kafka brings is delivered when it comes next in its lane. What it does not bring, because a record is missing,
+    expired or wiped, or Kafka is down, is read from the log: at once where a record tells of it, else by a look at the
+    lanes' ends once a second.
+    """
+
+    def __init__(
+        self, event_log: MongoEventLog, heads: LaneHeads, membership: Membership, cursor: Callable[[int], int]
+    ) -> None:
+        self._log = event_log
+        self._heads = heads
+        self._membership = membership
+        self._cursor = cursor
+        self._lanes: dict[int, Lane] = {}
+        self._looked = float("-inf")
+
+    def poll(self, timeout: float) -> Sequence[Recorded]:
+        """Events, or nothing after `timeout` seconds; also nothing while neither Kafka nor the log can be reached."""
+        deadline = monotonic() + timeout
+        while True:
+            try:
+                events = self._next(max(0.0, deadline - monotonic()))
+            except LogUnavailable as error:
+                log.warning("the log cannot be read: %s", error)
+                sleep(min(LOOK_SECONDS, max(0.0, deadline - monotonic())))
+                events = []
+            if events or monotonic() >= deadline:
+                return events
+
+    def rewind(self, lane: int) -> None:
+        """Deliver from the lane's cursor again, which is asked at the next poll."""
+        self._lanes.pop(lane, None)
+
+    def close(self) -> None:
+        """Leave the group; others get the lanes at once."""
+        self._membership.close()
+
+    def _next(self, timeout: float) -> Sequence[Recorded]:
+        self._claim()
+        self._look()
+        missed = self._read_missed()
+        return missed + self._take(0.0 if missed else min(timeout, self._until_look()))
+
+    # Which lanes ----------------------------------------------------------------------------------------------
+
+    def _claim(self) -> None:
+        """Ask the cursor of each lane that is new here; forget those that others have now."""
+        for lane in self._membership.take_revoked():
+            self._lanes.pop(lane, None)
+        for lane in self._membership.lanes - self._lanes.keys():
+            self._lanes[lane] = Lane(lane, self._cursor(lane))
+            self._lanes[lane].hint(self._heads.recent().get(lane, 0), is_silent=True)
+
+    # From the log ---------------------------------------------------------------------------------------------
+
+    def _until_look(self) -> float:
+        return max(0.0, self._looked + LOOK_SECONDS - monotonic())
+
+    def _look(self) -> None:
+        """Once a second, ask whether the broker is still the right one, and whether the log holds more."""
+        if self._until_look() > 0:
+            return
+        self._looked = monotonic()
+        self._membership.check()
+        heads = self._heads.recent()
+        for lane in self._lanes.values():
+            lane.hint(heads.get(lane.number, 0), self._membership.is_silent)
+
+    def _read_missed(self) -> list[Recorded]:
+        behind = [lane for lane in self._lanes.values() if lane.is_behind]
+        return [event for lane in behind for event in self._read_lane(lane)]
+
+    def _read_lane(self, lane: Lane) -> Sequence[Recorded]:
+        events = self._page(lane)
+        if events:
+            lane.delivered = events[-1].position
+        else:
+            log.error("lane %s cannot be read on after position %s", lane.number, lane.delivered)
+            lane.pause()
+        return events
+
+    def _page(self, lane: Lane) -> Sequence[Recorded]:
+        """The next events; those before an unreadable one come one by one."""
+        for limit in (PAGE, 1):
+            try:
+                return self._log.read_lane(lane.number, lane.delivered, lane.wanted, limit)
+            except UnreadableEvent as error:
+                trouble = error
+        log.error("%s", trouble)
+        return []
+
+    # From Kafka -----------------------------------------------------------------------------------------------
+
+    def _take(self, timeout: float) -> list[Recorded]:
+        records = self._membership.records(timeout)
+        return [event for record in records if (event := self._event(record)) is not None]
+
+    def _event(self, record: Record) -> Recorded | None:
+        """The record's event if it is the next one of its lane."""
+        lane = self._lanes.get(record.partition)
+        place = self._place(record)
+        if lane is None or place is None or not lane.expects(place):
+            return None
+        try:
+            event = envelope.decode(place.position, record.value)
+        except UnreadableEvent:
+            log.exception("lane %s stops at position %s", lane.number, place.position)
+            lane.stop_before(place)
+            return None
+        lane.delivered = place.position
+        return event
+
+    def _place(self, record: Record) -> Place | None:
+        """None for what another store's relay, or anybody else, has written."""
+        try:
+            place = headers.place(record.headers)
+        except UnreadableHeaders as error:
+            log.warning("lane %s: %s", record.partition, error)
+            return None
+        return place if place.store == self._log.store.id else None

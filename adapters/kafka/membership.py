@@ -1,0 +1,124 @@
+"""This process's place in a consumer group: which lanes it has, and the records that come in them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from threading import Thread
+from time import sleep
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from adapters.kafka import clients
+from adapters.kafka.clients import KafkaUnavailable
+from adapters.kafka.headers import Headers
+from adapters.kafka.topics import EVENTS
+
+log = logging.getLogger(__name__)
+
+MANY = 500
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What Kafka holds for one event."""
+
+    partition: int
+    headers: Headers
+    value: bytes
+
+
+class Membership:
+    """Joins as soon as a broker answers, and again when the brokers' address has changed.
+
+    The lanes last given stay while no broker is there to say otherwise: cursors are fenced, so should another process
+    have been given one of them, this one's work on it comes to nothing.
+    """
+
+    def __init__(self, servers: Callable[[], str], group: str) -> None:
+        self._servers = servers
+        self._group = group
+        self._address = ""
+        self._consumer: Consumer | None = None
+        self._revoked: set[int] = set()
+        self.lanes: frozenset[int] = frozenset()
+        self.is_silent = True
+        """Whether no broker can be reached, as far as is known."""
+
+    def check(self) -> None:
+        """Join if this has not happened yet, or at another address than now."""
+        address = self._servers()
+        if address and (self._consumer is None or address != self._address):
+            self._leave()
+            self._join(address)
+
+    def take_revoked(self) -> set[int]:
+        """Lanes that were taken away, or given anew, since this was last asked."""
+        revoked, self._revoked = self._revoked, set()
+        return revoked
+
+    def records(self, timeout: float) -> Sequence[Record]:
+        """What has come; waits `timeout` seconds at most for the first."""
+        if self._consumer is None:
+            sleep(timeout)
+            return []
+        first = self._consumer.poll(timeout)
+        if first is None:
+            return []
+        messages = [first, *self._consumer.consume(MANY, timeout=0)]
+        return [_record(message) for message in messages if self._is_record(message)]
+
+    def close(self) -> None:
+        """Leave the group for good."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    def _join(self, address: str) -> None:
+        try:
+            joining = clients.consumer(address, self._group, error_cb=self._on_error)
+            joining.subscribe([EVENTS], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        except (KafkaUnavailable, KafkaException) as error:
+            log.warning("the group %s cannot be joined: %s", self._group, error)
+            self.is_silent = True
+            return
+        self._consumer, self._address, self.is_silent = joining, address, False
+
+    def _leave(self) -> None:
+        """Close in the background: a broker that is gone would be waited for."""
+        if self._consumer is not None:
+            Thread(target=self._consumer.close, name="leaving", daemon=True).start()
+            self._consumer = None
+
+    def _is_record(self, message: Message) -> bool:
+        error = message.error()
+        if error is not None:
+            log.warning("group %s: %s", self._group, error)
+            return False
+        self.is_silent = False
+        return True
+
+    # What the client tells; called inside its poll ------------------------------------------------------------
+
+    def _on_assign(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self.lanes = frozenset(partition.partition for partition in partitions)
+        self._revoked |= self.lanes
+        self.is_silent = False
+        log.info("group %s: lanes %s", self._group, sorted(self.lanes))
+
+    def _on_revoke(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        revoked = {partition.partition for partition in partitions}
+        self.lanes -= revoked
+        self._revoked |= revoked
+
+    def _on_lost(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        if not self.is_silent:
+            self._on_revoke(consumer, partitions)
+
+    def _on_error(self, error: KafkaError) -> None:
+        log.warning("group %s: %s", self._group, error)
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the library's public name for it
+            self.is_silent = True
+
+
+def _record(message: Message) -> Record:
+    headers = dict(message.headers() or ())
+    return Record(message.partition() or 0, list(headers.items()), message.value() or b"")

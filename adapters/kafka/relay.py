@@ -1,0 +1,144 @@
+"""Copies the log to Kafka, event by event in the order of positions."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from threading import Event
+from time import monotonic
+
+import msgspec
+from confluent_kafka import KafkaException, Producer
+from pymongo.errors import PyMongoError
+
+from adapters.kafka import clients, headers
+from adapters.kafka.headers import Place
+from adapters.kafka.topics import EVENTS
+from adapters.mongo import envelope
+from adapters.mongo.commits import MAX_EVENTS, Line
+from adapters.mongo.journal import Journal
+from adapters.mongo.leases import Lease, LeaseLost
+from adapters.mongo.reading import Placed
+
+log = logging.getLogger(__name__)
+
+DELIVERY_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 1.0
+FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
+
+
+class DeliveryFailed(Exception):
+    """Kafka did not take these events; they are sent again."""
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """How far the log is copied."""
+
+    position: int = 0
+    lanes: Mapping[str, int] = {}
+    """The last copied position of each lane, by the lane's number."""
+
+    def previous(self, lane: int) -> int:
+        """The last copied position of a lane; 0 for none."""
+        return self.lanes.get(str(lane), 0)
+
+    def past(self, position: int, lane: int) -> "Cursor":
+        return Cursor(position, {**self.lanes, str(lane): position})
+
+
+class Relay:
+    """Runs in any number of processes; one at a time is active.
+
+    A stale one that does not know it yet does no harm: it sends what was sent before, and consumers drop that.
+    `servers` tells the brokers' addresses and is asked again and again, because an embedded broker takes a new one at
+    each start.
+    """
+
+    def __init__(self, journal: Journal, servers: Callable[[], str]) -> None:
+        self._journal = journal
+        self._servers = servers
+
+    def run(self, stop: Event) -> None:
+        """Copy while this is the active one, until told to stop. What cannot be reached is waited for."""
+        lease = Lease(self._journal.database, "relay")
+        while not stop.is_set():
+            try:
+                state = lease.acquire()
+                if state is not None:
+                    _Copying(self._journal, lease, self._servers, state).run(stop)
+            except (LeaseLost, PyMongoError) as error:
+                log.warning("the relay is not active: %s", error)
+            stop.wait(LOOK_AGAIN_SECONDS)
+
+
+class _Copying:
+    """The active relay's work, from taking the lease to losing it or giving it up."""
+
+    def __init__(self, journal: Journal, lease: Lease, servers: Callable[[], str], state: Mapping[str, object]) -> None:
+        self._journal = journal
+        self._lease = lease
+        self._servers = servers
+        self._cursor = msgspec.convert(state, Cursor)
+        self._address = ""
+        self._producer: Producer | None = None
+        self._heard = 0
+
+    def run(self, stop: Event) -> None:
+        """Raises LeaseLost."""
+        wait = FIRST_WAIT
+        while not stop.is_set():
+            try:
+                self._step()
+                wait = FIRST_WAIT
+            except (PyMongoError, KafkaException, DeliveryFailed) as error:
+                log.warning("the relay tries again in %.1f s: %s", wait, error)
+                self._producer = None
+                stop.wait(wait)
+                wait = min(wait * 2, LONGEST_WAIT)
+        with suppress(PyMongoError):
+            self._lease.release(msgspec.to_builtins(self._cursor))
+
+    def _step(self) -> None:
+        """Copy what is new, or wait for it; renew the lease when it is time."""
+        if self._lease.is_due():
+            self._lease.keep(msgspec.to_builtins(self._cursor))
+        placed = self._journal.reading.after(self._cursor.position, MAX_EVENTS)
+        if placed:
+            self._cursor = self._send(placed)
+        else:
+            self._heard = self._journal.bell.wait(self._heard, LOOK_AGAIN_SECONDS)
+
+    def _send(self, placed: Sequence[Placed]) -> Cursor:
+        """The cursor behind these events, once Kafka has confirmed all of them. Raises DeliveryFailed."""
+        producer, cursor = self._connected(), self._cursor
+        failures: list[str] = []
+        for position, line in placed:
+            self._produce(producer, position, cursor.previous(line.lane), line, failures)
+            cursor = cursor.past(position, line.lane)
+        self._await_delivery(producer)
+        if failures:
+            raise DeliveryFailed(failures[0])
+        return cursor
+
+    def _produce(self, producer: Producer, position: int, previous: int, line: Line, failures: list[str]) -> None:
+        place = Place(self._journal.store.id, position, previous)
+        producer.produce(
+            EVENTS,
+            key=str(line.stream),
+            value=line.data,
+            partition=line.lane,
+            headers=headers.encode(place, envelope.unwrap(line.data)),
+            on_delivery=lambda error, _: failures.append(str(error)) if error else None,
+        )
+
+    def _await_delivery(self, producer: Producer) -> None:
+        deadline = monotonic() + DELIVERY_SECONDS
+        while producer.flush(0.2):
+            if monotonic() > deadline or self._servers() != self._address:
+                producer.purge()
+                raise DeliveryFailed(DeliveryFailed.__doc__)
+
+    def _connected(self) -> Producer:
+        address = self._servers()
+        if self._producer is None or address != self._address:
+            self._address, self._producer = address, clients.producer(address)
+        return self._producer

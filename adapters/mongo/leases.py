@@ -1,0 +1,79 @@
+"""Roles that one process at a time plays, with a fencing epoch (Kleppmann, "How to do distributed locking")."""
+
+from time import monotonic
+from typing import Any
+
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from adapters.mongo.connection import durable
+
+TERM_SECONDS = 6.0
+"""A holder that has not renewed for so long may be replaced."""
+RENEWAL_SECONDS = 2.0
+
+Document = dict[str, Any]
+
+
+class LeaseLost(Exception):
+    """Another process plays this role now."""
+
+
+class Lease:
+    """One role. Whoever waits measures the term with a clock of its own, so no two clocks are ever compared.
+
+    The holder keeps its state in the lease's document; only the holder of the newest epoch can change it.
+    """
+
+    def __init__(self, database: Database[Document], role: str) -> None:
+        self._leases = durable(database, "leases")
+        self._role = role
+        self._seen: tuple[Document | None, float] = None, 0.0
+        self._epoch = 0
+        self._renewed = 0.0
+
+    def acquire(self) -> Document | None:
+        """Take the role if it is free, given up, or was not renewed for a term. Returns the state kept with it."""
+        found = self._leases.find_one({"_id": self._role})
+        if found is None:
+            return self._take_first()
+        if not found["is_free"] and not self._has_expired(found):
+            return None
+        taken = {"_id": self._role, "epoch": found["epoch"], "beat": found["beat"]}
+        moved = self._leases.update_one(taken, {"$set": {"epoch": found["epoch"] + 1, "beat": 0, "is_free": False}})
+        return self._taken(found["epoch"] + 1, found["state"]) if moved.matched_count else None
+
+    def keep(self, state: Document) -> None:
+        """Renew, and store the role's state. Raises LeaseLost."""
+        self._change({"$inc": {"beat": 1}, "$set": {"state": state}})
+        self._renewed = monotonic()
+
+    def is_due(self) -> bool:
+        """Whether it is time to renew."""
+        return monotonic() - self._renewed > RENEWAL_SECONDS
+
+    def release(self, state: Document) -> None:
+        """Give the role up, so that the next one need not wait. Raises LeaseLost."""
+        self._change({"$set": {"state": state, "is_free": True}})
+
+    def _change(self, change: Document) -> None:
+        if not self._leases.update_one({"_id": self._role, "epoch": self._epoch}, change).matched_count:
+            raise LeaseLost(LeaseLost.__doc__)
+
+    def _take_first(self) -> Document | None:
+        try:
+            self._leases.insert_one({"_id": self._role, "epoch": 1, "beat": 0, "is_free": False, "state": {}})
+        except DuplicateKeyError:
+            return None
+        return self._taken(1, {})
+
+    def _taken(self, epoch: int, state: Document) -> Document:
+        self._epoch, self._renewed = epoch, monotonic()
+        return state
+
+    def _has_expired(self, found: Document) -> bool:
+        seen, since = self._seen
+        if seen is None or (seen["epoch"], seen["beat"]) != (found["epoch"], found["beat"]):
+            self._seen = found, monotonic()
+            return False
+        return monotonic() - since > TERM_SECONDS
