@@ -1,0 +1,222 @@
+"""KafkaFeed keeps the port's promises, and nothing is lost or doubled whatever happens to Kafka."""
+
+import threading
+from uuid import uuid4
+
+import msgspec
+import pytest
+from confluent_kafka import Producer
+
+from adapters.kafka import headers
+from adapters.kafka.headers import Place
+from adapters.kafka.lane import Lane
+from adapters.kafka.lanes import KafkaFeed
+from adapters.kafka.relay import Relay
+from adapters.kafka.topics import EVENTS
+from adapters.mongo import envelope
+from adapters.mongo.journal import Journal
+from adapters.mongo.log import MongoEventLog
+from tests.contracts.feed import FeedContract, by_lane, from_start, save_users, take, take_nothing
+from tests.servers import kafka, running
+
+
+@pytest.fixture
+def broker(tmp_path):
+    with running(kafka(tmp_path), tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def log(journal):
+    return MongoEventLog(journal)
+
+
+@pytest.fixture
+def subscribe(log, broker):
+    """Subscriptions that are closed at the end."""
+    opened = []
+
+    def subscribe(group, cursor=from_start):
+        opened.append(KafkaFeed(log, broker.server.address).subscribe(group, cursor))
+        return opened[-1]
+
+    yield subscribe
+    for subscription in opened:
+        subscription.close()
+
+
+@pytest.fixture
+def relay(database, broker):
+    """A relay that runs until it is stopped, in a process of its own as far as the log knows."""
+    journal = Journal(database)
+    stop = threading.Event()
+    thread = threading.Thread(target=Relay(journal, broker.server.address).run, args=[stop])
+    thread.start()
+
+    def end():
+        stop.set()
+        thread.join()
+
+    yield end
+    end()
+    journal.close()
+
+
+class TestKafkaFeed(FeedContract):
+    @pytest.fixture(autouse=True)
+    def _open(self, log, subscribe, relay):
+        self.log, self._subscribe = log, subscribe
+
+    def subscribe(self, group, cursor=from_start):
+        return self._subscribe(group, cursor)
+
+
+def send(log, broker, *positions, store=None, previous=None):
+    """Mirror these events as a relay would, or one that does it wrong."""
+    producer = Producer({"bootstrap.servers": broker.address})
+    for event in log.read(0, 1_000):
+        if event.position in positions:
+            before = [one.position for one in log.read_lane(event.lane, 0, event.position - 1, 1_000)]
+            place = Place(store or log.store.id, event.position, (before or [0])[-1] if previous is None else previous)
+            data = _stored(log, event.position)
+            producer.produce(EVENTS, data, partition=event.lane, headers=headers.encode(place, envelope.unwrap(data)))
+    assert producer.flush(10) == 0
+
+
+def _stored(log, position):
+    return log._journal.reading.after(position - 1, 1)[0][1].data
+
+
+def joined(subscribe, cursor=from_start):
+    """A subscription that has its lanes, so that what comes next comes through Kafka."""
+    subscription = subscribe("readers", cursor)
+    while not subscription._lanes:
+        subscription.poll(0.1)
+    return subscription
+
+
+@pytest.fixture
+def no_looks(monkeypatch):
+    """The once-a-second look at the lanes' ends finds nothing, so that the records alone have to tell."""
+    monkeypatch.setattr(Lane, "hint", lambda *_, **__: None)
+
+
+def test_what_kafka_brings_is_read_from_kafka(log, broker, subscribe, no_looks, monkeypatch):
+    subscription = joined(subscribe)
+    save_users(log, 5)
+    send(log, broker, *range(1, 11))
+    monkeypatch.setattr(MongoEventLog, "read_lane", lambda *_: pytest.fail("nothing is missing"))
+    assert len(take(10, subscription)) == 10
+
+
+def test_a_missing_record_is_read_from_the_log(log, broker, subscribe, no_looks):
+    subscription = joined(subscribe)
+    save_users(log, 30)
+    everything = by_lane(log.read(0, 1_000))
+    lane = next(iter(everything))
+    last = everything[lane][-1].position
+    send(log, broker, everything[lane][0].position, last)
+    assert take(len(everything[lane]), subscription) == everything[lane]
+
+
+def test_records_in_the_wrong_order_are_delivered_in_the_right_one(log, broker, subscribe, no_looks):
+    subscription = joined(subscribe)
+    save_users(log, 30)
+    events = next(iter(by_lane(log.read(0, 1_000)).values()))
+    for event in reversed(events):
+        send(log, broker, event.position)
+    assert take(len(events), subscription) == events
+    assert take_nothing(subscription, 1.0) == []
+
+
+def test_a_repeated_record_is_delivered_once(log, broker, subscribe, no_looks):
+    subscription = joined(subscribe)
+    save_users(log, 1)
+    for _ in range(3):
+        send(log, broker, 1, 2)
+    assert [event.position for event in take(2, subscription)] == [1, 2]
+    assert take_nothing(subscription, 1.0) == []
+
+
+def test_another_stores_records_are_dropped(log, broker, subscribe, no_looks):
+    subscription = joined(subscribe)
+    save_users(log, 1)
+    send(log, broker, 1, 2, store=uuid4())
+    assert take_nothing(subscription, 1.0) == []
+    send(log, broker, 1, 2)
+    assert len(take(2, subscription)) == 2
+
+
+def test_records_that_no_relay_wrote_are_dropped(log, broker, subscribe, no_looks):
+    subscription = joined(subscribe)
+    producer = Producer({"bootstrap.servers": broker.address})
+    producer.produce(EVENTS, b"spam", partition=0)
+    producer.produce(EVENTS, b"spam", partition=0, headers=[("store", b"x"), ("position", b"1"), ("previous", b"0")])
+    assert producer.flush(10) == 0
+    assert take_nothing(subscription, 1.0) == []
+
+
+def test_a_lost_tail_is_found(log, broker, subscribe):
+    subscription = joined(subscribe)
+    save_users(log, 5)
+    send(log, broker, 1, 2, 3)
+    assert by_lane(take(10, subscription)) == by_lane(log.read(0, 100))
+
+
+def test_events_come_while_kafka_is_down(log, broker, subscribe):
+    subscription = joined(subscribe)
+    broker.kill()
+    save_users(log, 5)
+    assert by_lane(take(10, subscription)) == by_lane(log.read(0, 100))
+    assert take_nothing(subscription) == []
+
+
+def test_a_wiped_broker_at_another_address_loses_nothing(log, broker, subscribe, relay):
+    cursors = {}
+    subscription = subscribe("readers", lambda lane: cursors.get(lane, 0))
+
+    def take_and_note(number):
+        events = take(number, subscription)
+        cursors.update({event.lane: event.position for event in events})
+        return events
+
+    save_users(log, 10)
+    events = take_and_note(20)
+    broker.kill()
+    save_users(log, 10)
+    events += take_and_note(20)
+    broker.start()
+    save_users(log, 10)
+    events += take_and_note(20)
+    assert by_lane(events) == by_lane(log.read(0, 100))
+    assert take_nothing(subscription) == []
+    assert _arrives_through_kafka(log, subscription)
+
+
+def _arrives_through_kafka(log, subscription):
+    """Whether the relay and the subscription have found the new broker: nobody looks at the lanes' ends any more."""
+    subscription._look = lambda: None
+    save_users(log, 1)
+    return len(take(2, subscription)) == 2
+
+
+def test_a_cursor_beside_the_lanes_own_positions_is_no_gap(log, broker, subscribe, no_looks):
+    save_users(log, 20)
+    subscription = joined(subscribe, cursor=lambda _lane: 39)
+    send(log, broker, 40)
+    assert [event.position for event in take(1, subscription)] == [40]
+
+
+def test_an_unreadable_event_stops_its_lane_alone_and_is_not_skipped(log, database, broker, subscribe):
+    save_users(log, 20)
+    lanes = by_lane(log.read(0, 1_000))
+    lane, events = next((lane, events) for lane, events in lanes.items() if len(events) > 2)
+    commit = database.commits.find_one({"z": events[2].position + 1})
+    broken = msgspec.json.encode(msgspec.json.decode(commit["e"][0]["d"]) | {"schema": 99})
+    database.commits.update_one({"_id": commit["_id"]}, {"$set": {"e.0.d": broken}})
+    subscription = subscribe("readers")
+    taken = by_lane(take_nothing(subscription, 3.0))
+    assert taken[lane] == events[:2]
+    assert {other: mine for other, mine in taken.items() if other != lane} == {
+        other: mine for other, mine in lanes.items() if other != lane
+    }
