@@ -57,7 +57,7 @@ void make_folder(const char *path, const struct cgroup *cgroup, struct spool *sp
     snprintf(draft, sizeof draft, "%.*s.new-%d-%ju", (int)(name - path), path, getpid(), (uintmax_t)monotonic_us());
     if (mkdir(draft, 0700) < 0 || chdir(draft) < 0)
         fail(draft);
-    if (lock_file(LOCK_FILE, LOCK_EX | LOCK_NB) < 0)
+    if (lock_file(LOCK_FILE, LOCK_EX) < 0) /* others touch it only for a glance, to see whether it is held */
         fail("cannot lock the sandbox");
     spool_create(spool);
     cgroup_note(cgroup);

@@ -19,7 +19,9 @@ struct options {
     const char *folder;
     const char *slots_folder;
     int slots;
-    uid_t first_uid; /* 0: stay who we are */
+    const char *uids_folder; /* NULL: stay who we are */
+    int uids;
+    uid_t first_uid;
     struct cgroup_limits limits;
     struct cgroup parents;
     const char *supervisor;
@@ -60,7 +62,8 @@ static void add_parent(struct cgroup *parents, const char *folder)
 static struct options parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"folder", 1, 0, 'f'}, {"slots-folder", 1, 0, 's'}, {"slots", 1, 0, 'n'},  {"first-uid", 1, 0, 'u'},
+        {"folder", 1, 0, 'f'}, {"slots-folder", 1, 0, 's'}, {"slots", 1, 0, 'n'},
+        {"uids-folder", 1, 0, 'd'}, {"uids", 1, 0, 'i'}, {"first-uid", 1, 0, 'u'},
         {"memory", 1, 0, 'm'}, {"pids", 1, 0, 'p'},         {"cpu-quota", 1, 0, 'c'}, {"cgroup-version", 1, 0, 'v'},
         {"cgroup", 1, 0, 'g'}, {"supervisor", 1, 0, 'b'},   {0}};
     static struct options options;
@@ -70,6 +73,8 @@ static struct options parse(int argc, char **argv)
         case 'f': options.folder = optarg; break;
         case 's': options.slots_folder = optarg; break;
         case 'n': options.slots = atoi(optarg); break;
+        case 'd': options.uids_folder = optarg; break;
+        case 'i': options.uids = atoi(optarg); break;
         case 'u': options.first_uid = (uid_t)atoi(optarg); break;
         case 'm': options.limits.memory = optarg; break;
         case 'p': options.limits.pids = optarg; break;
@@ -83,28 +88,28 @@ static struct options parse(int argc, char **argv)
     return options;
 }
 
-/* The number of a free slot; its lock, which the kernel gives back even after kill -9, goes to `held`. */
-static int take_slot(const struct options *options, int *held)
+/* The number of a free lock file among `count`; the kernel gives it back even after kill -9. */
+static int take_one(const char *folder, int count, int *held)
 {
     char path[PATH_MAX];
 
-    for (int slot = 0; slot < options->slots; slot++) {
-        snprintf(path, sizeof path, "%s/%d", options->slots_folder, slot);
+    for (int number = 0; number < count; number++) {
+        snprintf(path, sizeof path, "%s/%d", folder, number);
         if ((*held = lock_file(path, LOCK_EX | LOCK_NB)) >= 0)
-            return slot;
+            return number;
         if (errno != EWOULDBLOCK)
             fail(path);
     }
-    fprintf(stderr, "all %d sandbox slots of this machine are taken\n", options->slots);
-    exit(1);
+    fprintf(stderr, "all %d of %s are taken\n", count, folder);
+    exit(NO_CAPACITY);
 }
 
-static struct cgroup own_cgroup(const struct options *options, int slot)
+static struct cgroup own_cgroup(const struct options *options, int number)
 {
     struct cgroup own = options->parents;
 
     for (int i = 0; i < own.folders; i++)
-        snprintf(own.folder[i], PATH_MAX, "%.2000s/runledger-%d-%.200s", options->parents.folder[i], slot,
+        snprintf(own.folder[i], PATH_MAX, "%.2000s/runledger-%d-%.200s", options->parents.folder[i], number,
                  strrchr(options->folder, '/') + 1);
     return own;
 }
@@ -167,22 +172,24 @@ static void run(const struct options *options)
     static struct spool spool;
     static struct clients clients;
     static struct cgroup cgroup;
-    int job = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10), slot_lock, listener;
-    int slot = take_slot(options, &slot_lock);
+    int job = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10), slot_lock, uid_lock = -1, listener;
+    int number = take_one(options->slots_folder, options->slots, &slot_lock);
+    uid_t uid = 0;
     struct job sizes = read_sizes(job);
 
-    cgroup = own_cgroup(options, slot);
+    if (options->uids_folder)
+        uid = options->first_uid + (uid_t)(number = take_one(options->uids_folder, options->uids, &uid_lock));
+    cgroup = own_cgroup(options, number);
     make_folder(options->folder, &cgroup, &spool, &listener);
     if (cgroup_create(&cgroup, &options->limits) < 0)
         undo(options->folder, &cgroup, "cannot make a cgroup");
     int ready = become_daemon();
-    struct child child = launch(&(struct launch){options->supervisor, options->bwrap,
-                                                 options->first_uid ? options->first_uid + (uid_t)slot : 0, &cgroup});
+    struct child child = launch(&(struct launch){options->supervisor, options->bwrap, uid, &cgroup});
     if (child.pid < 0)
         undo(options->folder, &cgroup, "cannot start bwrap");
     let_go_of_caller(ready);
     clients_init(&clients, listener);
-    keep(&(struct run){child, job, sizes.wall_us, sizes.output_bytes, slot_lock, &cgroup, &spool, &clients});
+    keep(&(struct run){child, job, sizes.wall_us, sizes.output_bytes, {slot_lock, uid_lock}, &cgroup, &spool, &clients});
 }
 
 int main(int argc, char **argv)

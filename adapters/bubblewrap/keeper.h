@@ -9,6 +9,9 @@
 
 #include "../supervisor/records.h"
 
+/* The exit code that means: try again when another run has ended. */
+enum { NO_CAPACITY = 3 };
+
 /* Says what is wrong on standard error and ends the process with 1. */
 _Noreturn void fail(const char *what);
 uint64_t monotonic_us(void);
@@ -111,7 +114,7 @@ struct run {
     int job;             /* a file with the JOB record; -1 once it is delivered */
     uint64_t wall_us;
     uint64_t output_bytes;
-    int slot;            /* the lock that is given back when nothing of the run is left */
+    int locks[2];        /* slot and uid: given back when nothing of the run is left */
     const struct cgroup *cgroup;
     struct spool *spool;
     struct clients *clients;

@@ -12,20 +12,28 @@ from typing import BinaryIO
 
 from adapters.supervisor.build import KEEPER
 from adapters.supervisor.records import HEAD, KIND_END, read_frames
-from application.ports import Frame, SandboxNotFound, SandboxUnavailable
+from application.ports import Frame, NoCapacity, SandboxNotFound, SandboxUnavailable
 
 REQUEST = struct.Struct("<QQ")
 WATCH, STOP = 1, 2
+NO_CAPACITY = 3
 STOP_SECONDS = 5.0
 """Far more than a stop takes; after it the keeper counts as stuck."""
 
 
 def run(options: Sequence[str], bwrap: Sequence[str], job: bytes) -> None:
-    """Start a keeper; it outlives this process. Raises SandboxUnavailable with what it says."""
+    """Start a keeper; it outlives this process. Raises NoCapacity, or SandboxUnavailable with what it says."""
     with _in_memory(job) as stdin:
         started = subprocess.run(
-            [KEEPER, "run", *options, "--", *bwrap], stdin=stdin, stderr=subprocess.PIPE, check=False, text=True
+            [KEEPER, "run", *options, "--", *bwrap],
+            stdin=stdin,
+            stderr=subprocess.PIPE,
+            env={},
+            check=False,
+            text=True,
         )
+    if started.returncode == NO_CAPACITY:
+        raise NoCapacity
     if started.returncode != 0:
         raise SandboxUnavailable(started.stderr.strip() or f"the keeper ended with {started.returncode}")
 
@@ -89,13 +97,18 @@ def has_ended(folder: Path) -> bool:
 
 def is_alive(folder: Path) -> bool:
     """A keeper holds its lock as long as it lives."""
+    return is_held(folder / "lock")
+
+
+def is_held(lock: Path) -> bool:
+    """Some process has this lock file. Looking takes a shared lock for a moment, which other lookers do not notice."""
     try:
-        lock = (folder / "lock").open("rb")
+        file = lock.open("rb")
     except FileNotFoundError:
         return False
-    with lock:
+    with file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False

@@ -234,7 +234,7 @@ void keep(struct run *run)
     kill_everything(&state);
     complete(&state);
     cgroup_remove(run->cgroup);
-    close(run->slot);
+    close(run->locks[0]), close(run->locks[1]);
     spool_end(run->spool, &state.end, state.reason);
     clients_take_leave(run->clients, run->spool);
 }

@@ -16,18 +16,17 @@ from adapters.bubblewrap.command import bwrap_command
 from adapters.bubblewrap.problems import NO_BWRAP, NOT_BUILT, find_problems
 from adapters.supervisor.build import KEEPER, SUPERVISOR
 from adapters.supervisor.records import encode_job
-from application.ports import Ended, Frame, Job, NoCapacity, Output, SandboxNotFound, SandboxUnavailable, Started
+from application.ports import Ended, Frame, Job, Output, SandboxNotFound, SandboxUnavailable, Started
 from domain.execution import Limits, Outcome, Status
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 FIRST_UID = 70_000
-"""Runs started by root get this kernel uid and the ones after it: one slot, one uid, one run."""
-ROOTS_SLOTS = Path("/run/runledger/slots")
-"""Machine-wide, because uids are: all installations on a machine share these slots."""
+"""Runs started by root get this kernel uid or one of the UIDS after it: one run, one uid."""
+UIDS = 1_000
+UIDS_FOLDER = Path("/run/runledger/uids")
+"""Which of them are taken. Machine-wide, because uids are."""
 OWN_PROCESSES = 2
 """bwrap and the supervisor, which the script's limit does not include."""
-MACHINE_SLOTS = 256
-"""How many runs there can be on a machine, over all installations."""
 DRAFT_SECONDS = 60.0
 """A folder half made or half removed for so long has nobody who still works on it."""
 LOST = Outcome(Status.LOST, "its sandbox was lost and its spool cannot be written")
@@ -37,27 +36,22 @@ class BubblewrapSandbox:
     """Runs in `folder`, at most `slots` at once; `allow_weak` permits runs that no cgroup limits."""
 
     def __init__(self, folder: Path, slots: int = 64, allow_weak: bool = False) -> None:
-        self._most = slots
         self._folder = folder.absolute() / "sandboxes"
-        self._slots_folder = ROOTS_SLOTS if os.geteuid() == 0 else folder.absolute() / "slots"
-        self._slots = max(slots, MACHINE_SLOTS)
+        self._slots_folder = folder.absolute() / "slots"
+        self._slots = slots
         self._allow_weak = allow_weak
         self._cgroups: Cgroups | None = None
 
     def start(self, job: Job) -> None:
         if self._path(job.sandbox).exists():
             return
-        if not self.has_capacity():
-            raise NoCapacity
         bwrap, interpreter = _bwrap(), _locate(job.runtime.command[0])
         command = [str(interpreter.path), *job.runtime.command[1:]]
         options = [*self._place_options(job.sandbox), *_limit_options(job.limits)]
         keeper.run(options, bwrap_command(bwrap, job.limits, interpreter.prefix), encode_job(job, command))
 
     def has_capacity(self) -> bool:
-        if not self._folder.exists():
-            return True
-        return sum(keeper.is_alive(entry) for entry in self._folder.iterdir()) < self._most
+        return not all(keeper.is_held(self._slots_folder / str(slot)) for slot in range(self._slots))
 
     def watch(self, sandbox: str, after: int = 0) -> Iterator[Frame]:
         folder = self._existing(sandbox)
@@ -113,7 +107,10 @@ class BubblewrapSandbox:
         cgroups = self._usable_cgroups()
         yield from ("--folder", str(self._path(sandbox)))
         yield from ("--slots-folder", str(self._slots_folder), "--slots", str(self._slots))
-        yield from ("--first-uid", str(FIRST_UID if os.geteuid() == 0 else 0), "--supervisor", str(SUPERVISOR))
+        yield from ("--supervisor", str(SUPERVISOR))
+        if os.geteuid() == 0:
+            _make_private(UIDS_FOLDER)
+            yield from ("--uids-folder", str(UIDS_FOLDER), "--uids", str(UIDS), "--first-uid", str(FIRST_UID))
         yield from ("--cgroup-version", str(cgroups.version))
         for parent in cgroups.parents:
             yield from ("--cgroup", str(parent))

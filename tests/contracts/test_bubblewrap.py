@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from adapters.bubblewrap import BubblewrapSandbox
-from adapters.bubblewrap import sandbox as sandbox_module
 from adapters.bubblewrap.catalogue import installed
 from adapters.bubblewrap.cgroups import find_cgroups
-from adapters.bubblewrap.sandbox import ROOTS_SLOTS
+from adapters.bubblewrap.sandbox import UIDS_FOLDER
 from adapters.supervisor.build import build
-from application.ports import Ended, SandboxUnavailable, Started
+from application.ports import Ended, NoCapacity, Started
 from domain.execution import Status
 from tests.contracts.sandbox import FORK_BOMB, SandboxContract, outcome, output
 
@@ -57,12 +56,6 @@ def _programs():
     build()
 
 
-@pytest.fixture
-def own_slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The machine's slots are shared with whatever else runs on it."""
-    monkeypatch.setattr(sandbox_module, "ROOTS_SLOTS", tmp_path / "slots")
-
-
 class TestBubblewrap(SandboxContract):
     @pytest.fixture(autouse=True)
     def _open(self, tmp_path: Path):
@@ -77,6 +70,11 @@ class TestBubblewrap(SandboxContract):
     def keeper_of(self, name: str) -> int:
         return next(pid for pid in processes(f"sandboxes/{name}") if _is_running(pid))
 
+    def kill_keeper_of(self, name: str) -> None:
+        keeper = self.keeper_of(name)
+        os.kill(keeper, signal.SIGKILL)
+        wait_until_gone([keeper])
+
     def test_this_machine_has_no_problem(self):
         assert self.sandbox.find_problems() == []
 
@@ -84,7 +82,7 @@ class TestBubblewrap(SandboxContract):
         name = self.start(b"print('up')\n" + FORK_BOMB)
         self.wait_for_output(name, b"up\n")
         tree = members(cgroup_folders(name)[-1])
-        os.kill(self.keeper_of(name), signal.SIGKILL)
+        self.kill_keeper_of(name)
         frames = list(self.sandbox.watch(name))
         assert outcome(frames).status is Status.LOST
         assert output(frames) == b"up\n"
@@ -97,7 +95,7 @@ class TestBubblewrap(SandboxContract):
         self.wait_for_output(name, b"up\n")
         tree = members(cgroup_folders(name)[-1])
         assert len(tree) == 3
-        os.kill(self.keeper_of(name), signal.SIGKILL)
+        self.kill_keeper_of(name)
         wait_until_gone(tree)
 
     def test_a_watcher_of_a_dying_keeper_does_not_hang(self):
@@ -106,14 +104,14 @@ class TestBubblewrap(SandboxContract):
         for frame in self.sandbox.watch(name):
             frames.append(frame)
             if len(frames) == 2:
-                os.kill(self.keeper_of(name), signal.SIGKILL)
+                self.kill_keeper_of(name)
         assert [type(frame) for frame in frames].count(Started) == 1
         assert outcome(frames).status is Status.LOST
 
     @pytest.mark.parametrize("look", ["list", "remove", "stop"])
     def test_the_cgroup_of_a_dead_keeper_is_cleaned_up(self, look: str):
         name = self.start(b"import time; time.sleep(1000)")
-        os.kill(self.keeper_of(name), signal.SIGKILL)
+        self.kill_keeper_of(name)
         if look == "list":
             assert name in self.sandbox.list()
         else:
@@ -123,7 +121,7 @@ class TestBubblewrap(SandboxContract):
     def test_half_a_record_of_a_dead_keeper_is_not_shown(self):
         name = self.start(b"print('up')\nimport time; time.sleep(1000)")
         self.wait_for_output(name, b"up\n")
-        os.kill(self.keeper_of(name), signal.SIGKILL)
+        self.kill_keeper_of(name)
         spool = self.folder / "sandboxes" / name / "spool"
         wait_until_gone(processes(f"sandboxes/{name}"))
         whole = spool.read_bytes()
@@ -158,32 +156,35 @@ class TestBubblewrap(SandboxContract):
         wait_until_gone(processes(str(self.folder)))
         assert list((self.folder / "sandboxes").iterdir()) == []
 
-    def test_a_slot_is_free_again_after_every_run(self, own_slots):
+    def test_a_slot_is_free_again_after_every_run(self):
         self.sandbox = BubblewrapSandbox(self.folder, slots=1)
         for _ in range(5):
             assert outcome(self.run(b"pass")).status is Status.SUCCEEDED
 
-    def test_a_dead_keepers_slot_is_free_again(self, own_slots):
+    def test_a_dead_keepers_slot_is_free_again(self):
         self.sandbox = BubblewrapSandbox(self.folder, slots=1)
         name = self.start(b"import time; time.sleep(1000)")
-        os.kill(self.keeper_of(name), signal.SIGKILL)
+        self.kill_keeper_of(name)
         assert outcome(list(self.sandbox.watch(name))).status is Status.LOST
         assert outcome(self.run(b"pass")).status is Status.SUCCEEDED
 
-    def test_runs_at_once_have_different_uids_and_are_bounded(self, own_slots):
+    def test_runs_at_once_have_different_uids_and_are_bounded(self):
         self.sandbox = BubblewrapSandbox(self.folder, slots=2)
         names = [self.start(b"print('up')\nimport time; time.sleep(1000)") for _ in range(2)]
-        with pytest.raises(SandboxUnavailable, match="slots"):
-            self.start(b"pass", name="run-too-many-1")
+        assert not self.sandbox.has_capacity()
+        with pytest.raises(NoCapacity):
+            self.start(b"pass")
         assert sorted(self.sandbox.list()) == sorted(names)
-        uids = {Path(f"/proc/{members(cgroup_folders(name)[-1])[0]}").stat().st_uid for name in names}
-        assert len(uids) == 2
-        assert 0 not in uids
+        uids = [{Path(f"/proc/{pid}").stat().st_uid for pid in members(cgroup_folders(name)[-1])} for name in names]
+        assert not uids[0] & uids[1]
+        assert 0 not in uids[0] | uids[1]
+        self.sandbox.stop(names[0])
+        assert self.sandbox.has_capacity()
 
     def test_the_folder_is_nobody_elses(self):
         name = self.start(b"print('secret')")
         list(self.sandbox.watch(name))
-        for folder in (self.folder / "sandboxes", self.folder / "sandboxes" / name, ROOTS_SLOTS):
+        for folder in (self.folder / "sandboxes", self.folder / "sandboxes" / name, UIDS_FOLDER):
             assert folder.stat().st_mode & 0o077 == 0
 
     def test_a_slow_watcher_holds_up_neither_the_run_nor_the_others(self):
