@@ -1,5 +1,6 @@
 /** What a person has typed and not saved: one script per language, kept in this tab until the logout. */
 export interface Draft {
+  owner: string;
   language: string;
   version: string;
   scripts: Record<string, string>;
@@ -8,9 +9,10 @@ export interface Draft {
 
 const KEY = "runledger.draft";
 
-export function readDraft(): Draft | null {
+export function readDraft(owner: string): Draft | null {
   try {
-    return JSON.parse(sessionStorage.getItem(KEY) ?? "null") as Draft | null;
+    const draft = JSON.parse(sessionStorage.getItem(KEY) ?? "null") as Draft | null;
+    return draft?.owner === owner ? draft : null;
   } catch {
     return null;
   }

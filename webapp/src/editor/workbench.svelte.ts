@@ -19,8 +19,11 @@ export class Workbench {
   problem = $state.raw<Problem | null>(null);
   readonly runtime = $derived(this.catalogue.find(this.language, this.version));
 
-  constructor() {
-    const draft = readDraft();
+  readonly #owner: string;
+
+  constructor(owner: string) {
+    this.#owner = owner;
+    const draft = readDraft(owner);
     if (draft) {
       this.language = draft.language;
       this.version = draft.version;
@@ -61,7 +64,7 @@ export class Workbench {
 
   keep(): void {
     const { language, version, stdin } = this;
-    writeDraft({ language, version, stdin, scripts: $state.snapshot(this.#scripts) });
+    writeDraft({ owner: this.#owner, language, version, stdin, scripts: $state.snapshot(this.#scripts) });
   }
 
   async start(): Promise<void> {

@@ -21,12 +21,13 @@ export class OutputView implements OutputListener {
   #blocks: Block[] = [];
   #characters = 0;
   #isFollowing = true;
+  #lastTop = 0;
   #frame = 0;
 
   constructor(scroller: HTMLElement, content: HTMLElement) {
     this.#scroller = scroller;
     this.#content = content;
-    scroller.addEventListener("scroll", () => (this.#isFollowing = this.#isNearEnd()), { passive: true });
+    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
   }
 
   append(piece: Piece): void {
@@ -63,6 +64,7 @@ export class OutputView implements OutputListener {
     this.#pendingCharacters = 0;
     this.#trim();
     if (this.#isFollowing) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#lastTop = this.#scroller.scrollTop;
   }
 
   #write({ stream, text }: Piece): void {
@@ -104,9 +106,12 @@ export class OutputView implements OutputListener {
     }
   }
 
-  #isNearEnd(): boolean {
+  // Only the reader moves up; output that arrives before this event only moves the end away.
+  #scrolled(): void {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    if (scrollHeight - scrollTop - clientHeight < NEAR_END_PX) this.#isFollowing = true;
+    else if (scrollTop < this.#lastTop) this.#isFollowing = false;
+    this.#lastTop = scrollTop;
   }
 }
 
