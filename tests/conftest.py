@@ -5,6 +5,8 @@ from collections.abc import Generator
 
 import pytest
 
+pytest_plugins = ["tests.system"]
+
 Report = pytest.TestReport | pytest.CollectReport
 
 

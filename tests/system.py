@@ -1,0 +1,102 @@
+"""The whole system as `runledger up` starts it, for the tests that use it as a person does."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from adapters.embedded.server import free_port
+from ops.up.folder import Running, read
+
+START_SECONDS = 90.0
+PASSWORD = re.compile(r"password (\S+)")
+CLI = Path(sys.executable).parent / "runledger"
+
+
+class System:
+    """A running `up` on a folder of its own."""
+
+    def __init__(self, data: Path, *options: str) -> None:
+        self.data = data
+        self.options = options
+        self.port = free_port()
+        self.username = "admin"
+        self.password = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Returns when it is ready. The password is the one that was printed at the first start."""
+        self.said = self.data.with_name(f"{self.data.name}.out")
+        with self.said.open("wb") as said:
+            command = [CLI, "up", "--data", self.data, "--port", str(self.port), *self.options]
+            self.process = subprocess.Popen(command, stdout=said, stderr=said, env=self.environment)
+        deadline = time.monotonic() + START_SECONDS
+        while "ready" not in self.said.read_text():
+            assert self.process.poll() is None, f"up ended: {self.said.read_text()}"
+            assert time.monotonic() < deadline, f"up is not ready: {self.said.read_text()}"
+            time.sleep(0.05)
+        if found := PASSWORD.search(self.said.read_text()):
+            self.password = found[1].rstrip()
+
+    def stop(self) -> float:
+        """Ctrl-C. Returns how long it took, in seconds."""
+        since = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(20) == 0, self.said.read_text()
+        return time.monotonic() - since
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("RUNLEDGER_")}
+        return {**ours, "RUNLEDGER_DATA": str(self.data)}
+
+    @property
+    def running(self) -> Running:
+        found = read(self.data)
+        assert found is not None
+        return found
+
+    def cli(self, *arguments: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        """Run a command of the CLI on this system."""
+        command = [CLI, *map(str, arguments)]
+        return subprocess.run(command, env=self.environment, capture_output=True, check=False, timeout=120, **options)
+
+    def client(self) -> httpx.Client:
+        """A client that nobody is logged in with."""
+        return httpx.Client(base_url=f"{self.url}/api/v1", headers={"X-Requested-With": "runledger"}, timeout=30)
+
+    def log_in(self) -> httpx.Client:
+        """The admin's client."""
+        client = self.client()
+        answer = client.post("/auth/login", json={"username": self.username, "password": self.password})
+        assert answer.status_code == 200, answer.text
+        return client
+
+
+@contextmanager
+def running_on(data: Path, *options: str) -> Iterator[System]:
+    system = System(data, *options)
+    system.start()
+    try:
+        yield system
+    finally:
+        if system.process.poll() is None:
+            system.stop()
+
+
+@pytest.fixture(scope="session")
+def running_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with running_on(tmp_path_factory.mktemp("system") / "data") as system:
+        yield system
