@@ -1,8 +1,10 @@
 import type { Answer } from "../api/answers";
-import { answer, client } from "../api/client";
+import { answer, client, fromPage } from "../api/client";
 
 export type Account = { id: string; username: string; role: string };
 export type Credentials = { username: string; password: string };
+
+const params = { header: fromPage };
 
 function accountOf({ id, username, role }: Answer<"/api/v1/auth/me">): Account | null {
   return id && username && role ? { id, username, role } : null;
@@ -18,15 +20,15 @@ class Session {
   }
 
   async login(body: Credentials): Promise<void> {
-    this.#begin(await answer(client.POST("/api/v1/auth/login", { body })));
+    this.#begin(await answer(client.POST("/api/v1/auth/login", { params, body })));
   }
 
   async register(body: Credentials): Promise<void> {
-    this.#begin(await answer(client.POST("/api/v1/auth/register", { body })));
+    this.#begin(await answer(client.POST("/api/v1/auth/register", { params, body })));
   }
 
   async logout(): Promise<void> {
-    await answer(client.POST("/api/v1/auth/logout"));
+    await answer(client.POST("/api/v1/auth/logout", { params }));
     this.account = null;
   }
 

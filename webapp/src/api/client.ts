@@ -12,11 +12,11 @@ const problems: Middleware = {
   },
 };
 
-/** The typed client. Another site cannot set this header, so the server takes it as proof that the page asks. */
-export const client = createClient<paths>({
-  headers: { "Content-Type": "application/json", "X-Requested-With": "runledger" },
-});
+export const client = createClient<paths>({ headers: { "Content-Type": "application/json" } });
 client.use(problems);
+
+/** Another site cannot set this header: it tells the server that a change is asked for by this page. */
+export const fromPage = { "X-Requested-With": "runledger" } as const;
 
 /** The body of a successful answer. Throws a `Problem` for every other. */
 export async function answer<T>(call: Promise<{ data?: T }>): Promise<T> {

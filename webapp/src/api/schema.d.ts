@@ -14,7 +14,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Log in. After five wrong passwords within 15 minutes the account waits. */
-        post: operations["post_login"];
+        post: operations["login"];
         delete?: never;
         options?: never;
         head?: never;
@@ -31,7 +31,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Revoke the session. Harmless when nobody is logged in. */
-        post: operations["post_logout"];
+        post: operations["logout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -46,7 +46,7 @@ export interface paths {
             cookie?: never;
         };
         /** Who is logged in; null everywhere when nobody is. */
-        get: operations["get_me"];
+        get: operations["me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -65,7 +65,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Make an account and log in. The password needs at least 10 characters. */
-        post: operations["post_register"];
+        post: operations["register"];
         delete?: never;
         options?: never;
         head?: never;
@@ -80,7 +80,7 @@ export interface paths {
             cookie?: never;
         };
         /** Follow one run as server-sent events, until its result is stored. Resumes after `Last-Event-ID`. */
-        get: operations["get_follow_execution"];
+        get: operations["follow_execution"];
         put?: never;
         post?: never;
         delete?: never;
@@ -99,7 +99,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Accept a run. With an `Idempotency-Key` the same request is accepted once, however often it is sent. */
-        post: operations["post_execute"];
+        post: operations["execute"];
         delete?: never;
         options?: never;
         head?: never;
@@ -114,7 +114,7 @@ export interface paths {
             cookie?: never;
         };
         /** Your runs, newest first. */
-        get: operations["get_list_executions"];
+        get: operations["list_executions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -131,7 +131,7 @@ export interface paths {
             cookie?: never;
         };
         /** One run, with its script and stdin. */
-        get: operations["get_show_execution"];
+        get: operations["show_execution"];
         put?: never;
         post?: never;
         delete?: never;
@@ -150,7 +150,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Ask a run to end; its sandbox is gone within a second. */
-        post: operations["post_cancel_execution"];
+        post: operations["cancel_execution"];
         delete?: never;
         options?: never;
         head?: never;
@@ -165,7 +165,7 @@ export interface paths {
             cookie?: never;
         };
         /** What happened to a run, in order. */
-        get: operations["get_list_events"];
+        get: operations["list_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -182,7 +182,7 @@ export interface paths {
             cookie?: never;
         };
         /** All that an ended run wrote to stdout or stderr, byte by byte. */
-        get: operations["get_download_output"];
+        get: operations["download_output"];
         put?: never;
         post?: never;
         delete?: never;
@@ -199,7 +199,7 @@ export interface paths {
             cookie?: never;
         };
         /** The limits of a run. */
-        get: operations["get_show_limits"];
+        get: operations["show_limits"];
         put?: never;
         post?: never;
         delete?: never;
@@ -216,7 +216,7 @@ export interface paths {
             cookie?: never;
         };
         /** The languages and their versions. */
-        get: operations["get_list_runtimes"];
+        get: operations["list_runtimes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -233,7 +233,7 @@ export interface paths {
             cookie?: never;
         };
         /** The process answers. */
-        get: operations["get_live"];
+        get: operations["live"];
         put?: never;
         post?: never;
         delete?: never;
@@ -250,7 +250,7 @@ export interface paths {
             cookie?: never;
         };
         /** The process and everything it needs work. */
-        get: operations["get_ready"];
+        get: operations["ready"];
         put?: never;
         post?: never;
         delete?: never;
@@ -264,32 +264,83 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * ExecutionView
-         * @description One run. Times in UTC, durations in seconds, sizes in bytes.
+         * ProblemDetails
+         * @description What went wrong and what to do about it.
          */
-        ExecutionView: {
-            cpu_seconds: number | null;
-            ended_at: string | null;
-            exit_code: number | null;
-            /** Format: uuid */
-            id: string;
-            language: string;
-            peak_memory_bytes: number | null;
-            position: number;
-            reason: string | null;
-            requested_at: string;
-            signal: number | null;
-            started_at: string | null;
-            status: components["schemas"]["Status"];
-            stderr_bytes: number | null;
-            stdout_bytes: number | null;
-            version: string;
-            wall_seconds: number | null;
+        ProblemDetails: {
+            title: string;
+            status: number;
+            detail: string;
+            /** @default about:blank */
+            type?: string;
+            /** @default [] */
+            errors?: components["schemas"]["FieldError"][];
         };
         /** FieldError */
         FieldError: {
-            detail: string;
             field: string;
+            detail: string;
+        };
+        /** Registered */
+        Registered: {
+            /** Format: uuid */
+            id: string;
+            username: string;
+            role: components["schemas"]["Role"];
+            position: number;
+        };
+        /**
+         * Role
+         * @enum {unknown}
+         */
+        Role: "admin" | "user";
+        /** Login */
+        Login: {
+            username: string;
+            password: string;
+        };
+        /**
+         * Account
+         * @description Who somebody is.
+         */
+        Account: {
+            /** Format: uuid */
+            id: string;
+            username: string;
+            role: components["schemas"]["Role"];
+        };
+        /**
+         * Me
+         * @description Who is logged in; all fields are null when nobody is.
+         */
+        Me: {
+            id: string | null;
+            username: string | null;
+            role: components["schemas"]["Role"] | null;
+        };
+        /**
+         * Accepted
+         * @description The run is in the log; it will be run, whatever happens next.
+         */
+        Accepted: {
+            /** Format: uuid */
+            execution_id: string;
+            position: number;
+        };
+        /**
+         * RunRequest
+         * @description What somebody wants to run.
+         */
+        RunRequest: {
+            language: string;
+            /** @description at most 50,000 characters */
+            script: string;
+            /** @default null */
+            version?: string | null;
+            /** @default null */
+            stdin?: string | null;
+            /** @default null */
+            limits?: components["schemas"]["LimitWishes"] | null;
         };
         /**
          * LimitWishes
@@ -297,67 +348,183 @@ export interface components {
          */
         LimitWishes: {
             /** @default null */
-            cpus: number | null;
+            wall_seconds?: number | null;
             /** @default null */
-            disk_bytes: number | null;
+            cpus?: number | null;
             /** @default null */
-            memory_bytes: number | null;
+            memory_bytes?: number | null;
             /** @default null */
-            output_bytes: number | null;
+            pids?: number | null;
             /** @default null */
-            pids: number | null;
+            output_bytes?: number | null;
             /** @default null */
-            wall_seconds: number | null;
+            disk_bytes?: number | null;
+        };
+        /** ExecutionPage */
+        ExecutionPage: {
+            items: components["schemas"]["ExecutionView"][];
+            next: string | null;
         };
         /**
-         * Limits
-         * @description What one run may use. Times in seconds, sizes in bytes, cpus in cores.
+         * ExecutionView
+         * @description One run. Times in UTC, durations in seconds, sizes in bytes.
          */
-        Limits: {
-            /** @default 1 */
-            cpus: number;
-            /** @default 67108864 */
-            disk_bytes: number;
-            /** @default 268435456 */
-            memory_bytes: number;
-            /** @default 10485760 */
-            output_bytes: number;
-            /** @default 64 */
-            pids: number;
-            /** @default 30 */
-            wall_seconds: number;
-        };
-        /**
-         * Role
-         * @enum {unknown}
-         */
-        Role: "admin" | "user";
-        /**
-         * RuntimeView
-         * @description A language version; `reason` says why it cannot run here.
-         */
-        RuntimeView: {
-            example: string;
-            is_available: boolean;
+        ExecutionView: {
+            /** Format: uuid */
+            id: string;
             language: string;
-            reason: string | null;
             version: string;
+            status: components["schemas"]["Status"];
+            reason: string | null;
+            exit_code: number | null;
+            signal: number | null;
+            requested_at: string;
+            started_at: string | null;
+            ended_at: string | null;
+            wall_seconds: number | null;
+            cpu_seconds: number | null;
+            peak_memory_bytes: number | null;
+            stdout_bytes: number | null;
+            stderr_bytes: number | null;
+            position: number;
         };
         /**
          * Status
          * @enum {unknown}
          */
         Status: "cancelled" | "failed" | "internal_error" | "lost" | "out_of_memory" | "output_limit" | "queued" | "running" | "starting" | "succeeded" | "timed_out";
+        /** PageQuery */
+        PageQuery: {
+            /** @default null */
+            cursor?: number | null;
+            /** @default 30 */
+            limit?: number;
+            /** @default 0 */
+            min_position?: number;
+        };
+        /**
+         * ExecutionDetail
+         * @description One run with what was asked for.
+         */
+        ExecutionDetail: {
+            /** Format: uuid */
+            id: string;
+            language: string;
+            version: string;
+            status: components["schemas"]["Status"];
+            reason: string | null;
+            exit_code: number | null;
+            signal: number | null;
+            requested_at: string;
+            started_at: string | null;
+            ended_at: string | null;
+            wall_seconds: number | null;
+            cpu_seconds: number | null;
+            peak_memory_bytes: number | null;
+            stdout_bytes: number | null;
+            stderr_bytes: number | null;
+            position: number;
+            script: string;
+            stdin: string;
+            limits: components["schemas"]["Limits"];
+        };
+        /**
+         * Limits
+         * @description What one run may use. Times in seconds, sizes in bytes, cpus in cores.
+         */
+        Limits: {
+            /** @default 30 */
+            wall_seconds?: number;
+            /** @default 1 */
+            cpus?: number;
+            /** @default 268435456 */
+            memory_bytes?: number;
+            /** @default 64 */
+            pids?: number;
+            /** @default 10485760 */
+            output_bytes?: number;
+            /** @default 67108864 */
+            disk_bytes?: number;
+        };
+        /** WaitQuery */
+        WaitQuery: {
+            /** @default 0 */
+            min_position?: number;
+        };
+        /** Timeline */
+        Timeline: {
+            items: components["schemas"]["TimelineEntry"][];
+        };
         /**
          * TimelineEntry
          * @description One event of a run, in words.
          */
         TimelineEntry: {
-            at: string;
             position: number;
-            status: components["schemas"]["Status"] | null;
+            at: string;
             type: string;
             words: string;
+            status: components["schemas"]["Status"] | null;
+        };
+        /** Cancelled */
+        Cancelled: {
+            position: number;
+        };
+        /**
+         * Nothing
+         * @description An empty object.
+         */
+        Nothing: Record<string, never>;
+        /**
+         * StreamMessage
+         * @description The `data:` of a message of type `output`: frames as [number, stream (1 stdout, 2 stderr), base64].
+         *
+         *         Messages of type `requested`, `sandbox_created`, `started`, `cancel_requested` and `finished` carry a timeline
+         *         entry, `result_stored` the run; `reset` means to forget what was shown, `close` to come back in a moment.
+         */
+        StreamMessage: {
+            frames: [
+                number,
+                number,
+                string
+            ][];
+        };
+        /** RuntimeList */
+        RuntimeList: {
+            runtimes: components["schemas"]["RuntimeView"][];
+        };
+        /**
+         * RuntimeView
+         * @description A language version; `reason` says why it cannot run here.
+         */
+        RuntimeView: {
+            language: string;
+            version: string;
+            is_available: boolean;
+            reason: string | null;
+            example: string;
+        };
+        /**
+         * LimitsView
+         * @description What a run may use by default, and at most. Times in seconds, sizes in bytes, cpus in cores.
+         */
+        LimitsView: {
+            defaults: components["schemas"]["Limits"];
+            ceilings: components["schemas"]["Limits"];
+        };
+        /** Liveness */
+        Liveness: {
+            is_alive: boolean;
+        };
+        /**
+         * Readiness
+         * @description Whether everything needed is there; by name what is wrong, or null.
+         */
+        Readiness: {
+            is_ready: boolean;
+            checks: {
+                [key: string]: string | null;
+            };
         };
     };
     responses: never;
@@ -368,190 +535,162 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    post_login: {
+    login: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "X-Requested-With": "runledger";
+            };
             path?: never;
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
-                "application/json": {
-                    password: string;
-                    username: string;
-                };
+                /**
+                 * @example {
+                 *       "username": "ada",
+                 *       "password": "a long pass phrase"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Login"];
             };
         };
         responses: {
-            /** @description Who somebody is. */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** Format: uuid */
-                        id: string;
-                        role: components["schemas"]["Role"];
-                        username: string;
-                    };
+                    "application/json": components["schemas"]["Account"];
                 };
             };
-            /** @description What went wrong and what to do about it. */
+            /** @description Unauthorized */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description What went wrong and what to do about it. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
-                };
-            };
-        };
-    };
-    post_logout: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Who is logged in; all fields are null when nobody is. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        id: string | null;
-                        role: components["schemas"]["Role"] | null;
-                        username: string | null;
-                    };
-                };
-            };
-        };
-    };
-    get_me: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Who is logged in; all fields are null when nobody is. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        id: string | null;
-                        role: components["schemas"]["Role"] | null;
-                        username: string | null;
-                    };
-                };
-            };
-        };
-    };
-    post_register: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": {
-                    password: string;
-                    username: string;
-                };
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        /** Format: uuid */
-                        id: string;
-                        position: number;
-                        role: components["schemas"]["Role"];
-                        username: string;
-                    };
-                };
-            };
-            /** @description What went wrong and what to do about it. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
-                };
-            };
-            /** @description What went wrong and what to do about it. */
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
     };
-    get_follow_execution: {
+    logout: {
+        parameters: {
+            query?: never;
+            header: {
+                "X-Requested-With": "runledger";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    me: {
         parameters: {
             query?: never;
             header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+        };
+    };
+    register: {
+        parameters: {
+            query?: never;
+            header: {
+                "X-Requested-With": "runledger";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "username": "ada",
+                 *       "password": "a long pass phrase"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Login"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Registered"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    follow_execution: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `id:` of the last message you have. */
+                "Last-Event-ID"?: string;
+            };
             path: {
                 id: string;
             };
@@ -559,143 +698,107 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /**
-             * @description A buffer containing an encoded message.
-             *
-             *     Raw objects have two common uses:
-             *
-             *     - During decoding. Fields annotated with the ``Raw`` type won't be decoded
-             *       immediately, but will instead return a ``Raw`` object with a view into the
-             *       original message where that field is encoded. This is useful for decoding
-             *       fields whose type may only be inferred after decoding other fields.
-             *     - During encoding. Raw objects wrap pre-encoded messages. These can be added
-             *       as components of larger messages without having to pay the cost of decoding
-             *       and re-encoding them.
-             *
-             *     Parameters
-             *     ----------
-             *     msg: bytes, bytearray, memoryview, or str, optional
-             *         A buffer containing an encoded message. One of bytes, bytearray, memoryview,
-             *         str, or any object that implements the buffer protocol. If not present,
-             *         defaults to an empty buffer.
-             */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "text/event-stream": components["schemas"]["StreamMessage"];
                 };
             };
-            /** @description What went wrong and what to do about it. */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description What went wrong and what to do about it. */
+            /** @description Too Many Requests */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
     };
-    post_execute: {
+    execute: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "X-Requested-With": "runledger";
+                /** @description Any text of yours: with the same one the same request is accepted once. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
-                "application/json": {
-                    language: string;
-                    /** @default null */
-                    limits?: components["schemas"]["LimitWishes"] | null;
-                    /** @description at most 50,000 characters */
-                    script: string;
-                    /** @default null */
-                    stdin?: string | null;
-                    /** @default null */
-                    version?: string | null;
-                };
+                /**
+                 * @example {
+                 *       "language": "python",
+                 *       "script": "print(input())",
+                 *       "stdin": "hello"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RunRequest"];
             };
         };
         responses: {
-            /** @description The run is in the log; it will be run, whatever happens next. */
+            /** @description Accepted */
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** Format: uuid */
-                        execution_id: string;
-                        position: number;
-                    };
+                    "application/json": components["schemas"]["Accepted"];
                 };
             };
-            /** @description What went wrong and what to do about it. */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description What went wrong and what to do about it. */
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
     };
-    get_list_executions: {
+    list_executions: {
         parameters: {
             query?: {
                 cursor?: number | null;
@@ -708,20 +811,45 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        items: components["schemas"]["ExecutionView"][];
-                        next: string | null;
-                    };
+                    "application/json": components["schemas"]["ExecutionPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
     };
-    get_show_execution: {
+    show_execution: {
         parameters: {
             query?: {
                 min_position?: number;
@@ -734,117 +862,110 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One run with what was asked for. */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        cpu_seconds: number | null;
-                        ended_at: string | null;
-                        exit_code: number | null;
-                        /** Format: uuid */
-                        id: string;
-                        language: string;
-                        limits: components["schemas"]["Limits"];
-                        peak_memory_bytes: number | null;
-                        position: number;
-                        reason: string | null;
-                        requested_at: string;
-                        script: string;
-                        signal: number | null;
-                        started_at: string | null;
-                        status: components["schemas"]["Status"];
-                        stderr_bytes: number | null;
-                        stdin: string;
-                        stdout_bytes: number | null;
-                        version: string;
-                        wall_seconds: number | null;
-                    };
+                    "application/json": components["schemas"]["ExecutionDetail"];
                 };
             };
-            /** @description What went wrong and what to do about it. */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
     };
-    post_cancel_execution: {
+    cancel_execution: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "X-Requested-With": "runledger";
+            };
             path: {
                 id: string;
             };
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
-                "application/json": Record<string, never>;
+                /** @example {} */
+                "application/json": components["schemas"]["Nothing"];
             };
         };
         responses: {
+            /** @description Accepted */
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        position: number;
-                    };
+                    "application/json": components["schemas"]["Cancelled"];
                 };
             };
-            /** @description What went wrong and what to do about it. */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description What went wrong and what to do about it. */
+            /** @description Conflict */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
     };
-    get_list_events: {
+    list_events: {
         parameters: {
             query?: never;
             header?: never;
@@ -855,36 +976,36 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        items: components["schemas"]["TimelineEntry"][];
-                    };
+                    "application/json": components["schemas"]["Timeline"];
                 };
             };
-            /** @description What went wrong and what to do about it. */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
     };
-    get_download_output: {
+    download_output: {
         parameters: {
             query?: never;
             header?: never;
@@ -896,43 +1017,54 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What went wrong and what to do about it. */
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description What went wrong and what to do about it. */
+            /** @description Conflict */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        detail: string;
-                        /** @default [] */
-                        errors: components["schemas"]["FieldError"][];
-                        status: number;
-                        title: string;
-                        /** @default about:blank */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
     };
-    get_show_limits: {
+    show_limits: {
         parameters: {
             query?: never;
             header?: never;
@@ -941,21 +1073,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What a run may use by default, and at most. Times in seconds, sizes in bytes, cpus in cores. */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        ceilings: components["schemas"]["Limits"];
-                        defaults: components["schemas"]["Limits"];
-                    };
+                    "application/json": components["schemas"]["LimitsView"];
                 };
             };
         };
     };
-    get_list_runtimes: {
+    list_runtimes: {
         parameters: {
             query?: never;
             header?: never;
@@ -964,19 +1093,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        runtimes: components["schemas"]["RuntimeView"][];
-                    };
+                    "application/json": components["schemas"]["RuntimeList"];
                 };
             };
         };
     };
-    get_live: {
+    live: {
         parameters: {
             query?: never;
             header?: never;
@@ -985,19 +1113,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        is_alive: boolean;
-                    };
+                    "application/json": components["schemas"]["Liveness"];
                 };
             };
         };
     };
-    get_ready: {
+    ready: {
         parameters: {
             query?: never;
             header?: never;
@@ -1006,32 +1133,22 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Whether everything needed is there; by name what is wrong, or null. */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        checks: {
-                            [key: string]: string | null;
-                        };
-                        is_ready: boolean;
-                    };
+                    "application/json": components["schemas"]["Readiness"];
                 };
             };
-            /** @description Whether everything needed is there; by name what is wrong, or null. */
+            /** @description Service Unavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        checks: {
-                            [key: string]: string | null;
-                        };
-                        is_ready: boolean;
-                    };
+                    "application/json": components["schemas"]["Readiness"];
                 };
             };
         };

@@ -70,7 +70,8 @@ export class ScriptEditor {
   async speak(language: string): Promise<void> {
     if (language === this.#wanted) return;
     this.#wanted = language;
-    const grammar = (await languages[language]?.()) ?? [];
+    // A grammar that cannot be fetched leaves plain text.
+    const grammar = (await languages[language]?.().catch(() => [])) ?? [];
     // A slow download must not overrule a later choice.
     if (language === this.#wanted) this.#view.dispatch({ effects: this.#language.reconfigure(grammar) });
   }

@@ -1,4 +1,4 @@
-import { answer, client } from "../api/client";
+import { answer, client, fromPage } from "../api/client";
 import { idempotencyKey } from "../api/idempotency";
 import { sawPosition } from "../api/position";
 import { asProblem, type Problem } from "../api/problem";
@@ -85,10 +85,10 @@ export class Workbench {
   }
 
   async #submit(): Promise<string> {
-    const headers = { "Idempotency-Key": idempotencyKey() };
+    const params = { header: { ...fromPage, "Idempotency-Key": idempotencyKey() } };
     const { language, version, script, stdin } = this;
     const body = { language, version, script, ...(stdin ? { stdin } : {}) };
-    const accepted = await retried(() => answer(client.POST("/api/v1/execute", { headers, body })));
+    const accepted = await retried(() => answer(client.POST("/api/v1/execute", { params, body })));
     sawPosition(accepted.position);
     return accepted.execution_id;
   }

@@ -1,5 +1,5 @@
 import type { Answer } from "../api/answers";
-import { answer, client } from "../api/client";
+import { answer, client, fromPage } from "../api/client";
 import { notOlder, sawPosition } from "../api/position";
 
 export type ExecutionPage = Answer<"/api/v1/executions">;
@@ -22,7 +22,7 @@ export function readExecutions(cursor: string | null, limit: number): Promise<Ex
 }
 
 export async function cancelExecution(id: string): Promise<void> {
-  const call = client.POST("/api/v1/executions/{id}/cancel", { params: { path: { id } }, body: {} });
+  const call = client.POST("/api/v1/executions/{id}/cancel", { params: { path: { id }, header: fromPage }, body: {} });
   sawPosition((await answer(call)).position);
 }
 
