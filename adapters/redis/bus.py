@@ -54,12 +54,14 @@ class RedisBus:
         self._pubsub: PubSub = redis.pubsub()
         self._inboxes: dict[str, set[Inbox]] = defaultdict(set)
         self._confirmed: dict[str, asyncio.Event] = {}
+        self._is_connected = asyncio.Event()
 
     async def run(self) -> None:
         """Read for ever. The library connects and subscribes again by itself; what was missed is asked from the log."""
         while True:
             try:
                 await self._pubsub.subscribe(_ALWAYS)
+                self._is_connected.set()
                 async for message in self._pubsub.listen():
                     self._hand_over(message)
             except (RedisError, OSError) as error:
@@ -83,10 +85,11 @@ class RedisBus:
         confirmed = [self._confirmed.setdefault(channel, asyncio.Event()) for channel in channels]
         try:
             async with asyncio.timeout(SUBSCRIBE_SECONDS):
+                await self._is_connected.wait()
                 await self._pubsub.subscribe(*channels)
                 await asyncio.gather(*(event.wait() for event in confirmed))
         except (TimeoutError, RedisError, OSError) as error:
-            log.warning("streaming without Redis for now: %s", error or "no answer")
+            log.warning("streaming without Redis for now: %s", str(error) or "no answer")
 
     async def _leave(self, channels: Sequence[str], inbox: Inbox) -> None:
         for channel in channels:
