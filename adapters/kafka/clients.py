@@ -1,17 +1,16 @@
 """Kafka clients with the settings that this system's promises rest on."""
 
-import logging
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-log = logging.getLogger(__name__)
-
 MOCK_CLUSTER = "mockCluster"
 MOCK_FETCH_WAIT_MS = 5
 """librdkafka's mock broker answers an empty fetch after the whole wait only, even when an event comes meanwhile."""
 ANSWER_SECONDS = 2.0
+CRITICAL = 2
+"""Of syslog's levels. A lost broker is told by a callback once; librdkafka itself would write a line for each try."""
 
 Settings = dict[str, Any]
 
@@ -55,7 +54,7 @@ def _common(servers: str) -> Settings:
         "bootstrap.servers": servers,
         "client.id": "runledger",
         "reconnect.backoff.max.ms": 1_000,
-        "logger": log,
+        "log_level": CRITICAL,
     }
 
 

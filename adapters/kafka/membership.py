@@ -74,7 +74,7 @@ class Membership:
 
     def _join(self, address: str) -> None:
         try:
-            joining = clients.consumer(address, self._group, error_cb=self._on_error)
+            joining = clients.consumer(address, self._group, error_cb=lambda error: self._on_error(address, error))
             joining.subscribe([EVENTS], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
         except (KafkaUnavailable, KafkaException) as error:
             log.warning("the group %s cannot be joined: %s", self._group, error)
@@ -104,7 +104,9 @@ class Membership:
         self.is_silent = False
         log.info("group %s: lanes %s", self._group, sorted(self.lanes))
 
-    def _on_revoke(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return  # it has left already; its successor decides
         revoked = {partition.partition for partition in partitions}
         self.lanes -= revoked
         self._revoked |= revoked
@@ -113,9 +115,10 @@ class Membership:
         if not self.is_silent:
             self._on_revoke(consumer, partitions)
 
-    def _on_error(self, error: KafkaError) -> None:
-        log.warning("group %s: %s", self._group, error)
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the library's public name for it
+    def _on_error(self, address: str, error: KafkaError) -> None:
+        is_down = error.code() == KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - the library's public name for it
+        if is_down and address == self._address and not self.is_silent:
+            log.warning("group %s: %s", self._group, error)
             self.is_silent = True
 
 

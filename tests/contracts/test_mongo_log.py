@@ -108,6 +108,30 @@ def test_the_head_is_found_in_few_looks(log, database, monkeypatch):
     assert heads.Head(database.commits, 2703).find() == 2703
 
 
+def test_lane_heads_are_found_far_behind_the_head(log, database, monkeypatch):
+    monkeypatch.setattr(heads, "RECENT", 4)
+    lonely = new_user()
+    log.save(OPERATOR, lonely)
+    busy = new_user()
+    while log._journal.lane_of(busy.id) == log._journal.lane_of(lonely.id):
+        busy = new_user()
+    for _ in range(30):
+        busy.log_in(NOON)
+        log.save(OPERATOR, busy)
+    other = Journal(database)
+    expected = {log._journal.lane_of(lonely.id): 1, log._journal.lane_of(busy.id): log.head()}
+    assert MongoEventLog(other).lane_heads() == expected
+    assert log.lane_heads() == expected
+    other.close()
+
+
+def test_a_reader_stops_before_a_hole_instead_of_skipping_it(log, database):
+    for _ in range(5):
+        log.save(OPERATOR, new_user())
+    database.commits.delete_one({"_id": 3})
+    assert [event.position for event in log.read(0, 10)] == [1, 2]
+
+
 # Unknown outcomes ---------------------------------------------------------------------------------------------
 
 
