@@ -198,6 +198,11 @@ class SandboxContract:
         assert 0.6 <= end.cpu_seconds < 3
         assert end.wall_seconds >= 0.3
 
+    def test_cpu_time_is_bounded_over_all_processes(self):
+        script = b"import os\nos.fork()\nwhile True: pass"
+        end = outcome(self.run(script, wall_seconds=2.0, cpus=0.5))
+        assert end.cpu_seconds < 1.5, "two busy processes of a run that has half a core"
+
     # Watching -------------------------------------------------------------------------------------------------
 
     def test_output_arrives_while_the_script_runs(self):

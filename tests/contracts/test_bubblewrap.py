@@ -147,6 +147,13 @@ class TestBubblewrap(SandboxContract):
         self.sandbox.stop(name)
         assert outcome(list(self.sandbox.watch(name))).status is Status.CANCELLED
 
+    def test_a_stuck_supervisor_does_not_hold_up_the_time_limit(self):
+        name = self.start(b"print('up')\nimport time; time.sleep(1000)", wall_seconds=0.5)
+        self.wait_for_output(name, b"up\n")
+        for pid in members(cgroup_folders(name)[-1]):
+            os.kill(pid, signal.SIGSTOP)
+        assert outcome(list(self.sandbox.watch(name))).status is Status.TIMED_OUT
+
     def test_fifty_runs_leave_nothing(self):
         names = [self.start(b"print('x')") for _ in range(50)]
         for name in names:

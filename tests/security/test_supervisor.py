@@ -1,0 +1,129 @@
+"""The supervisor under sanitizers, with jobs of every kind and with bytes that are no job."""
+
+import os
+import random
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from adapters.supervisor.build import SOURCES, compile_program, find_compiler
+from adapters.supervisor.records import END, HEAD, JOB, KIND_END, KIND_JOB, encode_job, outcome, read_frames
+from application.ports import Ended, Job, Output, Runtime
+from domain.execution import Limits, Status
+
+SANITIZERS = ("-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fno-sanitize-recover=all")
+SANITIZERS += ("-fsanitize=address,undefined",)
+BASH = Runtime("bash", "5.2", ("/bin/bash",), "script.sh", "", "")
+
+
+@pytest.fixture(scope="module")
+def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("sanitized") / "supervisor"
+    compile_program(program, SOURCES, find_compiler(), SANITIZERS)
+    return program
+
+
+def supervise(program: Path, given: bytes) -> subprocess.CompletedProcess[bytes]:
+    """As PID 1 of a namespace: it refuses to be anything else."""
+    bwrap = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--as-pid-1", "--ro-bind", "/", "/", "--proc", "/proc"]
+    sandbox = [*bwrap, "--dev", "/dev", "--tmpfs", "/mnt", "--chdir", "/mnt", program]
+    # Leaks: the job lives as long as the process, and looking for them needs ptrace, which the filter forbids.
+    environment = {"ASAN_OPTIONS": "detect_leaks=0"}
+    return subprocess.run(sandbox, input=given, capture_output=True, check=False, timeout=60, env=environment)
+
+
+def frames_of(program: Path, job: Job) -> Iterator[object]:
+    done = supervise(program, encode_job(job, job.runtime.command))
+    assert done.stderr == b"", done.stderr.decode()
+    return read_frames(BytesIO(done.stdout).read)
+
+
+def job(script: str, stdin: bytes = b"", **limits: float) -> Job:
+    return Job("x", BASH, script.encode(), stdin, Limits(**limits))
+
+
+@pytest.mark.parametrize(
+    ("script", "stdin", "status"),
+    [
+        ("echo hello; echo oops >&2", b"", Status.SUCCEEDED),
+        ("cat", bytes(1_000_000), Status.SUCCEEDED),
+        ("exit 7", bytes(1_000_000), Status.FAILED),
+        ("kill -9 $$", b"", Status.FAILED),
+        ("sleep 100 & disown", b"", Status.SUCCEEDED),
+        ("exec >&- 2>&-; sleep 0.1", b"", Status.SUCCEEDED),
+        ("for i in {1..200}; do echo $i; done; for i in {1..50}; do (true) & done; wait", b"", Status.SUCCEEDED),
+    ],
+)
+def test_jobs_run_without_a_finding(supervisor: Path, script: str, stdin: bytes, status: Status):
+    *_, end = frames_of(supervisor, job(script, stdin))
+    assert isinstance(end, Ended)
+    assert end.outcome.status is status
+
+
+def test_limits_hold_without_a_finding(supervisor: Path):
+    *_, end = frames_of(supervisor, job("sleep 100", wall_seconds=0.2))
+    assert isinstance(end, Ended)
+    assert end.outcome.status is Status.TIMED_OUT
+    frames = list(frames_of(supervisor, job("head -c 1000000 /dev/zero", output_bytes=99_999)))
+    assert sum(len(frame.data) for frame in frames if isinstance(frame, Output)) == 99_999
+
+
+def test_a_command_that_is_not_there_is_said(supervisor: Path):
+    done = supervise(supervisor, encode_job(job(""), ["/no/such/program"]))
+    *_, end = read_frames(BytesIO(done.stdout).read)
+    assert isinstance(end, Ended)
+    assert (end.outcome.status, end.outcome.reason) == (
+        Status.INTERNAL_ERROR,
+        "/no/such/program: No such file or directory",
+    )
+
+
+def test_bytes_that_are_no_job_are_refused(supervisor: Path):
+    chance = random.Random(1)
+    whole = encode_job(job("echo hello"), ["/bin/bash"])
+    for _ in range(int(os.environ.get("RUNLEDGER_FUZZ_ROUNDS", "150"))):
+        done = supervise(supervisor, spoil(whole, chance))
+        assert b"Sanitizer" not in done.stderr, done.stderr.decode()
+        assert b"runtime error" not in done.stderr, done.stderr.decode()
+        assert last_record_is_an_end(done.stdout)
+
+
+def spoil(record: bytes, chance: random.Random) -> bytes:
+    """Flip bytes, cut, or put a large number into a size; one or more of them."""
+    spoiled = bytearray(record)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(spoiled))
+        match chance.randrange(4):
+            case 0:
+                spoiled[at] ^= 1 << chance.randrange(8)
+            case 1:
+                del spoiled[at + 1 :]
+            case 2:
+                spoiled[at : at + 8] = struct.pack("<q", chance.choice([-1, 0, 2**31, 2**32 - 1, 2**62]))
+            case _:
+                spoiled[at:at] = chance.randbytes(chance.randint(1, 30))
+    return bytes(spoiled)
+
+
+def last_record_is_an_end(written: bytes) -> bool:
+    at, kind = 0, 0
+    while at + HEAD.size <= len(written):
+        size, kind, _, _ = HEAD.unpack_from(written, at)
+        at += HEAD.size + size
+    return kind == KIND_END and at == len(written)
+
+
+def test_outside_a_sandbox_it_refuses_to_run(supervisor: Path):
+    done = subprocess.run([supervisor], input=b"", capture_output=True, check=False)
+    size, kind, number, _ = HEAD.unpack_from(done.stdout)
+    assert (done.returncode, kind) == (1, KIND_END)
+    assert "PID 1" in outcome(number, done.stdout[HEAD.size : HEAD.size + size]).reason
+
+
+def test_the_formats_are_those_of_the_header():
+    assert (HEAD.size, JOB.size, END.size, KIND_JOB) == (24, 40, 56, 1)
