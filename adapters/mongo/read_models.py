@@ -16,7 +16,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from adapters.mongo.connection import DURABLE, MAJORITY, Document, durable, newest, reachable
 from application.ports import Task
 from projections import execution_status, sandbox_tasks
-from projections.engine import Cursor, CursorLost
+from projections.engine import Cursor, CursorLost, Move
 from projections.projection import Projection, Query
 
 T = TypeVar("T")
@@ -84,31 +84,26 @@ class MongoReadModels:
     def _next_epoch(self, id: str, session: ClientSession) -> Document | None:
         return self._cursors.find_one_and_update({"_id": id}, {"$inc": {"epoch": 1}}, session=session)
 
-    def commit(self, cursor: Cursor, changes: Mapping[UUID, Mapping[str, Any]], position: int) -> None:
+    def commit(self, moves: Sequence[Move]) -> None:
         with reachable():
-            self._in_transaction(lambda session: self._write(cursor, changes, position, session))
+            self._in_transaction(lambda session: self._write(moves, session))
 
-    def _write(
-        self, cursor: Cursor, changes: Mapping[UUID, Mapping[str, Any]], position: int, session: ClientSession
-    ) -> None:
-        moved = self._cursors.update_one(
-            {
-                "_id": cursor_id(cursor.projection, cursor.generation, cursor.lane),
-                "epoch": cursor.epoch,
-                "position": cursor.position,
-            },
-            {"$set": {"position": position}},
-            session=session,
-        )
+    def _write(self, moves: Sequence[Move], session: ClientSession) -> None:
+        self._move_cursors(moves, session)
+        for move in moves:
+            if move.changes:
+                self._documents(move.cursor.projection, move.cursor.generation).bulk_write(
+                    [_put(id, fields, move.cursor.lane) for id, fields in move.changes.items()],
+                    ordered=False,
+                    session=session,
+                )
+
+    def _move_cursors(self, moves: Sequence[Move], session: ClientSession) -> None:
+        steps = [UpdateOne(_as_claimed(move.cursor), {"$set": {"position": move.position}}) for move in moves]
+        moved = self._cursors.bulk_write(steps, ordered=False, session=session)
         # An update that matches nothing does not abort the transaction by itself.
-        if moved.matched_count != 1:
+        if moved.matched_count != len(moves):
             raise CursorLost
-        if changes:
-            puts = [
-                UpdateOne({"_id": id}, {"$set": {**fields, "lane": cursor.lane}}, upsert=True)
-                for id, fields in changes.items()
-            ]
-            self._documents(cursor.projection, cursor.generation).bulk_write(puts, ordered=False, session=session)
 
     def _in_transaction(self, act: Callable[[ClientSession], T]) -> T:
         for tries_left in reversed(range(TRIES)):
@@ -180,6 +175,16 @@ class MongoUnfinishedRuns:
 def as_type(document: Mapping[str, Any], kind: type[T]) -> T:
     """A stored document as a type of its projection; `_id` is called `id` there."""
     return msgspec.convert(dict(document) | {"id": document["_id"]}, kind, builtin_types=(UUID, bytes, datetime))
+
+
+def _put(id: UUID, fields: Mapping[str, Any], lane: int) -> UpdateOne:
+    return UpdateOne({"_id": id}, {"$set": {**fields, "lane": lane}}, upsert=True)
+
+
+def _as_claimed(cursor: Cursor) -> Document:
+    """The cursor's document while nobody else has claimed or moved it."""
+    id = cursor_id(cursor.projection, cursor.generation, cursor.lane)
+    return {"_id": id, "epoch": cursor.epoch, "position": cursor.position}
 
 
 def collection_name(projection: str, generation: int) -> str:

@@ -1,0 +1,122 @@
+"""kill -9 of every process, one after another, while runs are under way."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.faults import checker
+from tests.journeys.conftest import result_of
+from tests.system import System, running_on
+
+SCRIPT = "import time\nfor i in range(30):\n    print('step', i, flush=True)\n    time.sleep(0.1)\n"
+RUNS = 30
+READY_SECONDS = 40.0
+
+
+@pytest.fixture(scope="module", params=["together", "split"])
+def system(request, tmp_path_factory):
+    options = ["--split"] if request.param == "split" else []
+    with running_on(tmp_path_factory.mktemp(request.param) / "data", *options) as started:
+        yield started
+
+
+def kill(system: System, name: str) -> None:
+    os.kill(system.running.processes[name], signal.SIGKILL)
+
+
+def wait_until_ready(system: System, changed: str, old: int) -> None:
+    """Until the supervisor has started it again and everything answers."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if system.running.processes.get(changed) not in {old, 0, None} and is_ready(system):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"not ready again after the end of {changed}: {system.said.read_text()}")
+
+
+def is_ready(system: System) -> bool:
+    try:
+        return httpx.get(f"{system.url}/health/ready", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def request_runs(system: System, count: int) -> list[str]:
+    """Those that were acknowledged."""
+    client = system.log_in()
+    accepted = []
+    for _ in range(count):
+        try:
+            answer = client.post("/execute", json={"language": "python", "script": SCRIPT})
+        except httpx.HTTPError:
+            continue
+        if answer.status_code == 202:
+            accepted.append(answer.json()["execution_id"])
+    return accepted
+
+
+def test_kill_9_of_each_process_with_runs_under_way_loses_nothing(system: System):
+    names = [name for name in system.running.processes if name != "init"]
+    acknowledged = request_runs(system, RUNS)
+    assert len(acknowledged) == RUNS
+    for name in names:
+        old = system.running.processes[name]
+        kill(system, name)
+        acknowledged += request_runs_while_restarting(system)
+        wait_until_ready(system, name, old)
+    client = system.log_in()
+    for run in acknowledged:
+        assert result_of_patiently(client, run)["status"] == "succeeded"
+    wait_until_read_models_are_there(system)
+    check_everything(system, acknowledged)
+
+
+def request_runs_while_restarting(system: System) -> list[str]:
+    try:
+        return request_runs(system, 1)
+    except (AssertionError, httpx.HTTPError):
+        return []  # the login itself did not get through
+
+
+def result_of_patiently(client: httpx.Client, run: str) -> dict:
+    """The stream may break; whoever comes back gets the rest."""
+    for _ in range(20):
+        try:
+            return result_of(client, run)
+        except httpx.HTTPError:
+            time.sleep(0.5)
+    raise AssertionError(f"run {run} never told its result")
+
+
+def wait_until_read_models_are_there(system: System) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while any(p["lag"] for p in json.loads(system.cli("status", "--json").stdout)["projections"]):
+        assert time.monotonic() < deadline, "projections are behind"
+        time.sleep(0.2)
+
+
+def check_everything(system: System, acknowledged: list[str]) -> None:
+    container = checker.container_of(system)
+    events = checker.whole_log(container)
+    checker.check_positions(events)
+    checker.check_runs(events, acknowledged)
+    checker.check_read_models(container, events)
+    checker.check_nothing_left(system, container)
+    assert not leftovers(), leftovers()
+
+
+def leftovers() -> list[str]:
+    """Processes of scripts that should be gone."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and b"/work/script.py" in (process / "cmdline").read_bytes():
+                found.append(process.name)
+        except OSError:
+            continue
+    return found
