@@ -10,6 +10,7 @@ from adapters.embedded.server import exchange, port_is_free
 from ops.master_key import master_key
 from ops.settings import Settings, SettingsInvalid
 from ops.up.folder import DataFolder, Running
+from ops.up.preparation import Preparation
 from ops.up.process import Process
 from ops.up.refused import InitFailed, PortTaken, ProgramNotInstalled, Refused
 from ops.up.servers import Hosted, hosted
@@ -61,9 +62,13 @@ class System:
 
     def prepare_store(self) -> None:
         """Make the store and its first admin where they are missing; the password goes to the terminal alone."""
+        preparation = Preparation(self.settings, self.folder.path / "mongo")
+        if preparation.is_done:
+            return
         init = Process("init", cli("init"), self.environment(), log=None)
         if self.supervisor.run(init, INIT_SECONDS) != 0:
             raise InitFailed
+        preparation.record()
 
     def child(self, name: str, *arguments: str) -> Process:
         return Process(name, cli(*arguments), self.environment(), self.folder.log(name))

@@ -13,6 +13,7 @@ from adapters.embedded.secantus import Secantus
 from adapters.embedded.server import LOOPBACK, free_port
 from ops.settings import load
 from ops.up.folder import DataFolder
+from ops.up.preparation import Preparation
 from ops.up.refused import ServerFailed, StoreDamaged
 from ops.up.servers import Hosted, hosted
 from ops.up.supervisor import Supervisor
@@ -97,3 +98,30 @@ def test_a_kafka_that_cannot_write_its_address_is_given_up(supervisor, folder):
     server = Hosted(lambda: Kafka(folder.path / "nowhere" / "address", {"events": 1}), folder)
     with pytest.raises(ServerFailed, match="kafka does not start"):
         start(supervisor, server)
+
+
+def test_a_store_is_prepared_once_for_each_code_and_database(tmp_path):
+    Preparation(load({}), tmp_path).record()
+
+    assert Preparation(load({}), tmp_path).is_done
+    assert not Preparation(load({}, mongo_database="other"), tmp_path).is_done
+    assert not Preparation(load({}), tmp_path / "another-store").is_done
+
+
+def test_a_store_is_prepared_again_by_changed_code(tmp_path, monkeypatch):
+    code = tmp_path / "code"
+    (code / "domain").mkdir(parents=True)
+    monkeypatch.setattr("ops.up.preparation.SOURCES", code)
+    Preparation(load({}), tmp_path).record()
+
+    (code / "domain" / "new.py").touch()
+
+    assert not Preparation(load({}), tmp_path).is_done
+
+
+def test_a_real_mongo_is_prepared_at_each_start(tmp_path):
+    settings = load({}, mongo_url="mongodb://h/")
+    Preparation(settings, tmp_path).record()
+
+    assert not Preparation(settings, tmp_path).is_done
+    assert list(tmp_path.iterdir()) == []
