@@ -13,7 +13,7 @@ SIGNALS = {signal.SIGCHLD, *ENDS}
 LOOK_AGAIN = 0.05
 """Seconds between two looks while something is about to change."""
 IDLE_SECONDS = 3600.0
-GROUP_SECONDS = 2.0
+GROUP_SECONDS = 3.0
 """How long a group has to end before it is killed."""
 STOP_SECONDS = 3.5
 """How long all groups have together, so that all is over within 5 s."""
