@@ -171,6 +171,8 @@ class EventLogContract:
         self.log.save(OPERATOR, user)
         assert [event.position for event in self.log.read(200, 5)] == [201, 202, 203, 204, 205]
         assert [event.position for event in self.log.read(400, 5)] == [401, 402]
+        lane = self.log.read(200, 1)[0].lane
+        assert [event.position for event in self.log.read_lane(lane, 200, 204, 10)] == [201, 202, 203, 204]
         assert self.another_log().head() == 402
 
     def test_an_empty_log_ends_at_zero(self):

@@ -95,17 +95,18 @@ def test_a_commit_of_more_events_than_a_document_holds_is_refused(log):
 
 
 def test_the_head_is_found_in_few_looks(log, database, monkeypatch):
-    for _ in range(3):
-        user = new_user()
-        for _ in range(900):
-            user.log_in(NOON)
+    monkeypatch.setattr(heads, "NEAR", 2)
+    monkeypatch.setattr(heads, "MAX_EVENTS", 4)
+    user = new_user()
+    for _ in range(300):
+        user.log_in(NOON)
         log.save(OPERATOR, user)
     looks = []
     look = heads.Head._last_end
     monkeypatch.setattr(heads.Head, "_last_end", lambda *given: looks.append(given) or look(*given))
-    assert heads.Head(database.commits).find() == 2703
+    assert heads.Head(database.commits).find() == 301
     assert len(looks) < 40
-    assert heads.Head(database.commits, 2703).find() == 2703
+    assert heads.Head(database.commits, 301).find() == 301
 
 
 def test_lane_heads_are_found_far_behind_the_head(log, database, monkeypatch):
