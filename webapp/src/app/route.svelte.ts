@@ -25,6 +25,8 @@ class Location {
 
 export const here = new Location();
 
+/** Goes to a path of this page. The screen has changed with the next tick, not only with the browser's event. */
 export function go(path: string): void {
   location.hash = path;
+  here.route = parse(path);
 }

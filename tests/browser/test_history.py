@@ -1,0 +1,95 @@
+"""The runs of a person, and each of them by its address."""
+
+from playwright.sync_api import expect
+
+from tests.browser.person import Person
+from tests.browser.test_running import SLOW
+
+PAGE = 30
+
+
+def test_the_history_has_every_run_newest_first(person: Person):
+    person.open_runs()
+    expect(person.page.get_by_text("No runs yet")).to_be_visible()
+    person.page.get_by_role("link", name="Write a script").click()
+
+    person.run_to_the_end("print('first')")
+    person.run("raise SystemExit(1)")
+    person.sees_status("Failed")
+    person.sees_end()
+
+    person.open_runs()
+    expect(person.runs).to_have_count(2)
+    expect(person.runs.first).to_contain_text("Failed")
+    expect(person.runs.last).to_contain_text("Succeeded")
+    expect(person.runs.last).to_contain_text("Python")
+
+
+def test_a_run_has_its_timeline_its_output_and_its_script(person: Person):
+    person.run_to_the_end("print('hello')")
+    person.open_details()
+    expect(person.timeline.first).to_contain_text("Requested")
+    expect(person.timeline).to_have_count(4)
+    expect(person.output).to_contain_text("hello")
+    expect(person.page.get_by_role("region", name="Script")).to_contain_text("print('hello')")
+
+
+def test_the_address_of_a_run_works_again_after_a_reload(person: Person):
+    person.run_to_the_end("print('kept')")
+    person.open_details()
+    person.page.reload()
+    expect(person.output).to_contain_text("kept")
+    expect(person.timeline).to_have_count(4)
+
+
+def test_a_reload_in_the_middle_of_a_run_loses_no_line_and_repeats_none(person: Person):
+    person.run("import time\nfor i in range(25): print(i, flush=True); time.sleep(0.2)")
+    expect(person.output).to_contain_text("5", timeout=20_000)
+    person.open_details()
+    person.page.reload()
+    person.sees_end()
+    assert person.output.locator("pre").inner_text().split() == [str(i) for i in range(25)]
+
+
+def test_a_running_run_can_be_cancelled_from_its_own_page(person: Person):
+    person.run(SLOW)
+    expect(person.output).to_contain_text("line 1", timeout=20_000)
+    person.open_details()
+    person.page.get_by_role("button", name="Cancel").click()
+    person.sees_status("Cancelled")
+    expect(person.runs.first).to_contain_text("Cancelled")
+
+
+def test_a_run_opens_in_the_editor(person: Person):
+    person.run_to_the_end("print('once')")
+    person.write("print('changed')")
+    person.open_runs()
+    person.runs.first.click()
+    person.page.get_by_role("button", name="Open in editor").click()
+    expect(person.script).to_contain_text("print('once')")
+
+
+def test_the_run_of_somebody_else_is_not_shown(person: Person, new_person):
+    person.run_to_the_end("print('private')")
+    person.open_details()
+    other = new_person()
+    other.page.goto(person.page.url)
+    expect(other.page.get_by_role("alert")).to_be_visible()
+    expect(other.page.get_by_text("private")).to_be_hidden()
+
+
+def test_older_runs_are_loaded_on_demand(person: Person):
+    for number in range(PAGE + 2):
+        answer = person.page.request.post(
+            "/api/v1/execute",
+            headers={"X-Requested-With": "runledger", "Idempotency-Key": f"{person.name}-{number}"},
+            data={"language": "bash", "script": "true"},
+        )
+        assert answer.status == 202
+    listed = person.page.request.get(f"/api/v1/executions?min_position={answer.json()['position']}")
+    assert listed.status == 200
+    person.open_runs()
+    expect(person.runs).to_have_count(PAGE)
+    person.page.get_by_role("button", name="Load older runs").click()
+    expect(person.runs).to_have_count(PAGE + 2)
+    expect(person.page.get_by_role("button", name="Load older runs")).to_be_hidden()

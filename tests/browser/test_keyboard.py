@@ -1,0 +1,75 @@
+"""Everything without a mouse."""
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.person import PASSWORD, Person
+
+
+def tab_to(page: Page, name: str, key: str = "Tab", most: int = 40) -> None:
+    """Moves the focus on until it stands on the control with this name, and sees that it is visible there."""
+    target = page.get_by_role("button", name=name, exact=True).or_(page.get_by_role("link", name=name, exact=True))
+    for _ in range(most):
+        page.keyboard.press(key)
+        if target.first.evaluate("node => node === document.activeElement"):
+            outline = target.first.evaluate("node => getComputedStyle(node).outlineStyle")
+            assert outline != "none", f"the focus on {name} cannot be seen"
+            return
+    raise AssertionError(f"{name} is not reached by {key}")
+
+
+def test_a_journey_by_keyboard_from_the_account_to_the_logout(page: Page, name: str):
+    person = Person(page, name)
+    keys = page.keyboard
+    page.goto("/")
+    expect(page.get_by_label("User name")).to_be_focused()
+    tab_to(page, "Create an account")
+    keys.press("Enter")
+    page.get_by_label("User name").focus()
+    keys.type(name)
+    keys.press("Tab")
+    keys.type(PASSWORD)
+    keys.press("Enter")
+    expect(person.script).to_be_visible()
+
+    keys.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    keys.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    keys.press("Tab")
+    expect(page.get_by_label("Language")).to_be_focused()
+    keys.press("Tab")
+    keys.press("Tab")
+    expect(person.script).to_be_focused()
+    keys.press("Control+a")
+    keys.insert_text("import time\nprint('by keyboard', flush=True)\ntime.sleep(60)")
+    keys.press("Control+Enter")
+    expect(person.output).to_contain_text("by keyboard", timeout=20_000)
+
+    keys.press("Escape")
+    keys.press("Tab")
+    expect(page.get_by_label("Standard input")).to_be_focused()
+    tab_to(page, "Cancel")
+    keys.press("Enter")
+    person.sees_status("Cancelled")
+    person.sees_end()
+
+    tab_to(page, "Runs", "Shift+Tab")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_focused()
+    expect(person.runs).to_have_count(1)
+    keys.press("Tab")
+    expect(person.runs.first).to_be_focused()
+    keys.press("Enter")
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+    keys.press("Escape")
+    expect(page.get_by_role("heading", name="Timeline")).to_be_hidden()
+    expect(person.runs.first).to_be_focused()
+
+    tab_to(page, "Log out", "Shift+Tab")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_a_change_of_status_is_announced(person: Person):
+    person.run_to_the_end("print('heard')")
+    expect(person.page.get_by_role("status").filter(has_text="Succeeded with exit code 0")).to_have_count(1)
