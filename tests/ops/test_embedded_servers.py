@@ -159,3 +159,14 @@ def test_a_held_port_is_seen(start, tmp_path):
     assert port_is_free(port)
     start(Redis.create(tmp_path, port))
     assert not port_is_free(port)
+
+
+def test_mongo_takes_a_transaction_of_eight_megabytes(start, tmp_path):
+    server = Secantus(tmp_path / "mongo", free_port())
+    start(server)
+    with pymongo.MongoClient(server.address()) as client:
+        things = client.test.things
+        things.insert_one({"_id": "there"})
+        with client.start_session(causal_consistency=False) as session, session.start_transaction():
+            things.insert_many([{"_id": n, "bytes": os.urandom(1_000_000)} for n in range(8)], session=session)
+        assert things.count_documents({}) == 9
