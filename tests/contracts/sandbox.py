@@ -113,6 +113,10 @@ class SandboxContract:
         frames = self.run(b"print('\\n'.join(map(str, range(100_000))))")
         assert output(frames) == b"".join(b"%d\n" % i for i in range(100_000))
 
+    def test_what_is_printed_right_before_the_end_is_kept(self):
+        frames = self.run(b"import os; os.write(1, b'a' * 60_000); os.write(2, b'b' * 60_000); os._exit(0)")
+        assert (output(frames), output(frames, STDERR)) == (b"a" * 60_000, b"b" * 60_000)
+
     def test_stdin_arrives_whole_and_ends(self):
         frames = self.run(b"import sys; print(len(sys.stdin.buffer.read()))", stdin=b"x" * MIB)
         assert output(frames) == b"%d\n" % MIB
@@ -147,6 +151,12 @@ class SandboxContract:
     def test_a_child_that_takes_too_much_memory_fails_the_run_that_ends_by_it(self):
         end = outcome(self.run(b"python3 -c 'b\"x\" * 10**9'", runtime=self.bash, memory_bytes=64 * MIB))
         assert end.status is Status.OUT_OF_MEMORY
+
+    def test_the_kernel_kills_the_scripts_processes_before_the_supervisor(self):
+        child = b'python3 -c \'x = b"x" * 40 * 2**20\' ; echo "child: $?"'
+        frames = self.run(child, stdin=bytes(40 * MIB), runtime=self.bash, memory_bytes=64 * MIB)
+        assert output(frames) == b"child: 137\n"
+        assert outcome(frames).status is Status.SUCCEEDED, "the script itself went on and exited with 0"
 
     def test_files_in_memory_count_as_memory(self):
         script = b"open('big', 'wb').write(b'x' * 100 * 2**20)"
@@ -294,8 +304,9 @@ class SandboxContract:
         name = f"run-{uuid4()}-1"
         starter = os.fork()
         if starter == 0:
+            os.setsid()
             self.start(b"import time; time.sleep(1); print('still here')", name=name)
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.killpg(os.getpid(), signal.SIGKILL)
         _, status = os.waitpid(starter, 0)
         assert os.WTERMSIG(status) == signal.SIGKILL
         assert output(list(self.sandbox.watch(name))) == b"still here\n"
