@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from adapters.embedded.server import exchange, port_is_free
@@ -146,5 +147,7 @@ def run(settings: Settings, split: bool = False) -> int:
 
 
 def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """To the terminal. Whoever read it may have gone: that is no reason to stop."""
+    with suppress(BrokenPipeError):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()

@@ -1,14 +1,14 @@
 """Where CI=true, whatever would be skipped fails."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-CONFTEST = Path(__file__).parents[1] / "conftest.py"
+ROOT = Path(__file__).parents[2]
+PLUGINS = ["-p", "no:cacheprovider", "-p", "tests.no_skips"]
 TESTS = {
     "mark": "import pytest\n@pytest.mark.skip(reason='reason')\ndef test(): pass",
     "call": "import pytest\ndef test(): pytest.skip('reason')",
@@ -19,14 +19,13 @@ TESTS = {
 
 
 def run(folder: Path, ci: str) -> str:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--continue-on-collection-errors", str(folder)]
-    environ = {**os.environ, "CI": ci}
+    command = [sys.executable, "-m", "pytest", *PLUGINS, "--continue-on-collection-errors", str(folder)]
+    environ = {**os.environ, "CI": ci, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False).stdout
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    shutil.copy(CONFTEST, tmp_path)
     for name, text in TESTS.items():
         (tmp_path / f"test_{name}.py").write_text(text)
     return tmp_path

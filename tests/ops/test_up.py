@@ -14,7 +14,7 @@ from adapters.embedded.server import LOOPBACK, free_port
 from ops.settings import load
 from ops.up.folder import DataFolder
 from ops.up.preparation import Preparation
-from ops.up.refused import ServerFailed, StoreDamaged
+from ops.up.refused import ProgramNotInstalled, ServerFailed, StoreDamaged
 from ops.up.servers import Hosted, hosted
 from ops.up.supervisor import Supervisor
 
@@ -55,6 +55,12 @@ def test_a_server_whose_url_is_given_is_not_started(folder):
         "kafka_servers": ["mongo", "redis"],
     }
     assert hosted(load({}, **given), folder) == []
+
+
+def test_a_missing_server_is_refused_and_says_what_to_do(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
+    with pytest.raises(ProgramNotInstalled, match=r"SecantusDB is not installed\. Run `make setup`, or give the URL"):
+        hosted(load({}), folder)
 
 
 @pytest.mark.parametrize("kind", ["mongo", "redis"])

@@ -23,13 +23,15 @@ ROOT = Path(__file__).parents[2]
 class Up:
     """One `runledger up` with its lines and its run file."""
 
-    def __init__(self, data: Path, *options: str, port: int | None = None) -> None:
+    def __init__(self, data: Path, *options: str, port: int | None = None, **environ: str) -> None:
         self.data = data
         self.port = port or free_port()
         self.output = data.with_name(f"{data.name}.{self.port}.out")
         command = [sys.executable, "-m", "ops.cli", "up", "--data", str(data), "--port", str(self.port), *options]
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **environ}, stdout=output, stderr=output
+            )
 
     @property
     def said(self) -> str:
@@ -60,7 +62,7 @@ class Up:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("up") / "data"
+    return tmp_path_factory.mktemp("up") / "my data"
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +180,22 @@ def test_a_taken_port_is_refused_and_nothing_is_started(data):
     assert up.said == (
         f"Another program uses the port {port}. Stop it, or choose another port with --port or RUNLEDGER_PORT.\n"
     )
+
+
+def test_a_missing_bubblewrap_is_refused(tmp_path):
+    up = Up(tmp_path / "data", PATH=str(tmp_path))
+
+    assert up.process.wait(30) == 1
+    assert up.said == "The program bubblewrap is not installed. Install it: apt-get install bubblewrap.\n"
+
+
+def test_settings_that_cannot_be_used_are_refused(tmp_path):
+    up = Up(tmp_path / "data", RUNLEDGER_SLOT="3")
+
+    assert up.process.wait(30) == 2
+    assert "RUNLEDGER_SLOT" in up.said
+    assert "RUNLEDGER_SLOTS" in up.said
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_file_for_a_folder_is_refused(tmp_path):
