@@ -1,7 +1,9 @@
 import { KEPT_CHARACTERS, type OutputListener, type Piece } from "./output.svelte";
 
-// A block is laid out once and then left alone: an append costs the layout of the last block only.
+// The text stands in blocks, so that an append costs the layout of the last block and not of the whole.
 const BLOCK_CHARACTERS = 16_000;
+// These last blocks fill the screen. The browser lays out those before them when they are scrolled to.
+const LIVE_BLOCKS = 3;
 // A line longer than this is broken between two blocks, so that no block grows without bound.
 const LONGEST_BLOCK = 8 * BLOCK_CHARACTERS;
 const NEAR_END_PX = 32;
@@ -22,12 +24,16 @@ export class OutputView implements OutputListener {
   #characters = 0;
   #isFollowing = true;
   #lastTop = 0;
+  // More text makes the content taller; what appears around the output makes its window smaller.
+  readonly #resizes = new ResizeObserver(() => this.#follow());
   #frame = 0;
 
   constructor(scroller: HTMLElement, content: HTMLElement) {
     this.#scroller = scroller;
     this.#content = content;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.#resizes.observe(scroller);
+    this.#resizes.observe(content);
   }
 
   append(piece: Piece): void {
@@ -47,6 +53,7 @@ export class OutputView implements OutputListener {
 
   destroy(): void {
     cancelAnimationFrame(this.#frame);
+    this.#resizes.disconnect();
   }
 
   // A hidden tab paints no frames while the output goes on.
@@ -63,8 +70,6 @@ export class OutputView implements OutputListener {
     this.#pending = [];
     this.#pendingCharacters = 0;
     this.#trim();
-    if (this.#isFollowing) this.#scroller.scrollTop = this.#scroller.scrollHeight;
-    this.#lastTop = this.#scroller.scrollTop;
   }
 
   #write({ stream, text }: Piece): void {
@@ -86,6 +91,8 @@ export class OutputView implements OutputListener {
     const block = { element: document.createElement("div"), characters: 0, isAtLineEnd: false };
     this.#content.append(block.element);
     this.#blocks.push(block);
+    const settled = this.#blocks.at(-1 - LIVE_BLOCKS);
+    if (settled) settle(settled.element);
     return block;
   }
 
@@ -106,6 +113,11 @@ export class OutputView implements OutputListener {
     }
   }
 
+  #follow(): void {
+    if (this.#isFollowing) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#lastTop = this.#scroller.scrollTop;
+  }
+
   // Only the reader moves up; output that arrives before this event only moves the end away.
   #scrolled(): void {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
@@ -117,6 +129,12 @@ export class OutputView implements OutputListener {
 
 function isFull({ characters, isAtLineEnd }: Block): boolean {
   return characters >= LONGEST_BLOCK || (characters >= BLOCK_CHARACTERS && isAtLineEnd);
+}
+
+function settle(element: HTMLElement): void {
+  const lines = element.textContent.split("\n").length - 1;
+  element.className = "settled";
+  element.style.containIntrinsicBlockSize = `auto ${lines}lh`;
 }
 
 function appendText(block: HTMLElement, stream: string, text: string): void {
