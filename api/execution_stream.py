@@ -8,21 +8,21 @@ from uuid import UUID
 import msgspec
 
 from api.backend import Backend
-from api.executions import status_of
 from api.ports import Inbox, SealedFrames
-from api.problems import Problem
 from api.sse import CLOSE, HEARTBEAT, Message
 from api.views import status_view
 from application.frames import decode_frames
 from application.ports import Output, Recorded
 from domain.execution import Execution
 from domain.sealed import Sealed
-from projections.execution_status import timeline_entry
+from projections import execution_status
+from projections.execution_status import FINISHED, ExecutionStatus, end_entry, timeline_entry
 from projections.projection import Notice
 
 HEARTBEAT_SECONDS = 15.0
 PIECE_BYTES = 16 * 1024
 PIECES_AT_ONCE = 32
+LOOK_AGAIN_SECONDS = 0.05
 _ID = re.compile(r"(\d{1,18})\.(\d{1,18})")
 
 
@@ -78,8 +78,8 @@ class ExecutionStream:
                 return self._catch_up()
             case Notice() if message.version <= self._version:
                 return _nothing()
-            case Notice() if message.version == self._version + 1 and message.kind != "finished":
-                return self._notice(message)
+            case Notice() if message.version == self._version + 1:
+                return self._end(message.position) if message.kind == FINISHED else self._notice(message)
             case Notice():
                 return self._catch_up()
             case frames if frames.first <= self.place.frame + 1:
@@ -95,7 +95,8 @@ class ExecutionStream:
                 yield self._event(event)
         self._version = events[-1].version
         last = events[-1]
-        async for piece in self._end(last) if isinstance(last.data, Execution.Finished) else self._live_output():
+        is_over = isinstance(last.data, Execution.Finished)
+        async for piece in self._end(last.position) if is_over else self._live_output():
             yield piece
 
     async def _notice(self, notice: Notice) -> AsyncIterator[Message]:
@@ -122,20 +123,22 @@ class ExecutionStream:
             content = await self._backend.cross(self._backend.seals.open, sealed.content)
             yield self._frames([frame for frame in decode_frames(content) if frame.number > self.place.frame])
 
-    async def _end(self, finished: Recorded) -> AsyncIterator[Message]:
-        """All frames there are, the last event, and once the read model has it the result."""
-        if self.place.frame < finished.data.outcome.last_frame:
-            async for piece in self._stored_output(finished.data.output):
+    async def _end(self, position: int) -> AsyncIterator[Message]:
+        """Once the read model has the end: all frames there are, the last event, and the result."""
+        while (run := await self._status()) is None or run.position < position:
+            yield HEARTBEAT  # the projection is late; the client hears that we are still here
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        if run.output and run.outcome and self.place.frame < run.outcome.last_frame:
+            async for piece in self._stored_output(run.output):
                 yield piece
-        yield self._event(finished)
-        while True:
-            try:
-                run = await status_of(self._backend, self.execution, finished.position)
-                break
-            except Problem:  # the projection is late; the client hears that we are still here
-                yield HEARTBEAT
+        self.place.position = run.position
+        yield Message(FINISHED, end_entry(run), self.place.id)
         yield Message("result_stored", status_view(run), self.place.id)
         self._has_ended = True
+
+    async def _status(self) -> ExecutionStatus | None:
+        found = await self._backend.read_models.find(execution_status.one(self.execution), ExecutionStatus)
+        return found[0] if found else None
 
     async def _stored_output(self, output: Sealed[bytes]) -> AsyncIterator[Message]:
         frames = await self._backend.cross(lambda: decode_frames(self._backend.seals.open(output)))

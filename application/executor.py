@@ -4,6 +4,7 @@ import logging
 from threading import Event
 from uuid import UUID
 
+from application.backlog import Backlog
 from application.handler import change
 from application.ports import (
     Clock,
@@ -18,13 +19,15 @@ from application.ports import (
     Seals,
     Task,
     TaskKind,
-    Tasks,
 )
 from domain.execution import Execution, ExecutionEnded, Outcome, Status
 
 log = logging.getLogger(__name__)
 
 ACTOR = "worker:executor"
+IDLE_SECONDS = 1.0
+SLOT_SECONDS = 0.01
+"""How soon a full machine is looked at again: a sandbox ends without telling the executor."""
 
 
 def sandbox_of(execution: UUID, attempt: int = 1) -> str:
@@ -33,43 +36,35 @@ def sandbox_of(execution: UUID, attempt: int = 1) -> str:
 
 
 class Executor:
-    """Works off its tasks, the oldest first. Every task may be done twice without harm."""
+    """Works off its backlog. Every task may be done twice without harm."""
 
     def __init__(
-        self, log: EventLog, seals: Seals, clock: Clock, tasks: Tasks, sandbox: Sandbox, runtimes: Runtimes
+        self, log: EventLog, seals: Seals, clock: Clock, backlog: Backlog, sandbox: Sandbox, runtimes: Runtimes
     ) -> None:
         self._log = log
         self._seals = seals
         self._clock = clock
-        self._tasks = tasks
+        self._backlog = backlog
         self._sandbox = sandbox
         self._runtimes = runtimes
-        self.bell = Event()
-        """Rung when there may be new tasks, and to stop."""
 
     def run(self, stop: Event) -> None:
-        """Work until told to stop; looks for tasks when the bell rings and once a second."""
+        """Work until told to stop."""
         while not stop.is_set():
-            self.bell.clear()
-            if self._work_off(stop):
-                self.bell.wait(1.0)
-            else:
-                self._wait_for_slot()
-
-    def _wait_for_slot(self) -> None:
-        while not (self._sandbox.has_capacity() or self.bell.wait(0.01)):
-            pass
+            is_full = self._work_off(stop)
+            self._backlog.wait(SLOT_SECONDS if is_full else IDLE_SECONDS)
 
     def _work_off(self, stop: Event) -> bool:
-        """Do what can be done now. Returns whether nothing is left waiting for a free slot."""
-        pending = self._tasks.pending()
-        for task in sorted(pending, key=lambda task: task.kind is TaskKind.START):
+        """Do what can be done now, the oldest first. Returns whether starts are waiting for a free slot."""
+        held: set[UUID] = set()
+        for task in self._backlog.waiting():
             if stop.is_set():
-                return True
-            if task.kind is TaskKind.START and not self._sandbox.has_capacity():
-                return False
-            self._do(task)
-        return True
+                break
+            if task.kind is TaskKind.START and (held or not self._sandbox.has_capacity()):
+                held.add(task.execution)
+            elif task.execution not in held:  # stopping what is yet to be started would stop nothing
+                self._do(task)
+        return bool(held)
 
     def _do(self, task: Task) -> None:
         try:
@@ -78,7 +73,7 @@ class Executor:
             return
         except ExecutionEnded:
             log.info("run %s ended before its sandbox was made", task.execution)
-        self._tasks.done(task.id)
+        self._backlog.done(task)
 
     def _start(self, task: Task) -> None:
         context = self._context(task)
@@ -88,10 +83,6 @@ class Executor:
             self._sandbox.start(self._job(run, name))
         except (SandboxUnavailable, Erased) as problem:
             self._give_up(context, run, str(problem) or str(problem.__doc__))
-            return
-        # A cancel that came between the event and the start found no sandbox to stop.
-        if self._log.load(Execution, task.execution).is_cancel_requested:
-            self._sandbox.stop(name)
 
     def _give_up(self, context: Context, run: Execution, why: str) -> None:
         outcome = Outcome(Status.INTERNAL_ERROR, f"no sandbox could be started: {why}")

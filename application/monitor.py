@@ -3,9 +3,11 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event, Lock, Thread
 from uuid import UUID
 
+from application.backlog import Backlog
 from application.coalescing import WAIT_SECONDS, Coalescer
 from application.executor import sandbox_of
 from application.frames import encode_frames
@@ -24,7 +26,6 @@ from application.ports import (
     Seals,
     Started,
     Task,
-    Tasks,
 )
 from domain.execution import Execution, ExecutionEnded, Outcome
 
@@ -32,41 +33,33 @@ log = logging.getLogger(__name__)
 
 ACTOR = "worker:monitor"
 TRY_AGAIN_SECONDS = 0.05
+IDLE_SECONDS = 1.0
 
 
 class Monitor:
     """Follows every sandbox its tasks name, a thread each, until the end of the run is recorded."""
 
     def __init__(
-        self, log: EventLog, seals: Seals, clock: Clock, tasks: Tasks, sandbox: Sandbox, live: LiveOutput
+        self, log: EventLog, seals: Seals, clock: Clock, backlog: Backlog, sandbox: Sandbox, live: LiveOutput
     ) -> None:
         self._log = log
         self._seals = seals
         self._clock = clock
-        self._tasks = tasks
+        self._backlog = backlog
         self._sandbox = sandbox
         self._live = live
-        self._followed: dict[UUID, Coalescer | None] = {}
+        self._coalescers: set[Coalescer] = set()
         self._lock = Lock()
         self._buffered = Event()
-        self.bell = Event()
-        """Rung when there may be new tasks, and to stop."""
 
     def run(self, stop: Event) -> None:
-        """Follow until told to stop; looks for tasks when the bell rings and once a second."""
+        """Follow until told to stop."""
         Thread(target=self._flush_buffers, args=(stop,), name="live output", daemon=True).start()
         while not stop.is_set():
-            self.bell.clear()
-            for task in self._tasks.pending():
-                self._follow_in_thread(task, stop)
-            self.bell.wait(1.0)
-
-    def _follow_in_thread(self, task: Task, stop: Event) -> None:
-        with self._lock:
-            if task.id in self._followed:
-                return
-            self._followed[task.id] = None
-        Thread(target=self._follow, args=(task, stop), name=f"watch {task.execution}", daemon=True).start()
+            for task in self._backlog.waiting():
+                self._backlog.begin(task)
+                Thread(target=self._follow, args=(task, stop), name=f"watch {task.execution}", daemon=True).start()
+            self._backlog.wait(IDLE_SECONDS)
 
     def _follow(self, task: Task, stop: Event) -> None:
         try:
@@ -74,9 +67,7 @@ class Monitor:
                 time.sleep(TRY_AGAIN_SECONDS)
         except Exception:
             log.exception("following run %s failed; it is tried again", task.execution)
-        finally:
-            with self._lock:
-                self._followed.pop(task.id, None)
+            self._backlog.give_back(task)
 
     def _is_done(self, task: Task) -> bool:
         """Watch the run until its end is recorded; False when that could not be and must be tried again."""
@@ -85,18 +76,18 @@ class Monitor:
             return False
         self._sandbox.remove(sandbox_of(task.execution))
         self._expire(task.execution)
-        self._tasks.done(task.id)
+        self._backlog.done(task)
         return True
 
     def _watch(self, task: Task, run: Execution) -> bool:
         coalescer = Coalescer(lambda frames: self._pass_on(run, frames), self._buffered)
         with self._lock:
-            self._followed[task.id] = coalescer
+            self._coalescers.add(coalescer)
         try:
             for frame in self._sandbox.watch(sandbox_of(run.id), after=self._last_live(run.id)):
                 match frame:
                     case Started(at=at):
-                        self._decide(task, lambda run, at=at: run.start(at))  # type: ignore[misc]
+                        self._decide(task, run, partial(Execution.start, at=at))
                     case Output():
                         coalescer.add(frame)
                     case Ended(outcome=outcome):
@@ -105,17 +96,20 @@ class Monitor:
                         return True
         except (SandboxNotFound, FramesMissing):
             pass  # Not there yet, or Redis has forgotten: look again. The reconciler decides what is lost.
+        finally:
+            with self._lock:
+                self._coalescers.discard(coalescer)
         return False
 
     def _finish(self, task: Task, run: Execution, outcome: Outcome) -> None:
         frames = [frame for frame in self._sandbox.watch(sandbox_of(run.id)) if isinstance(frame, Output)]
         output = self._seals.seal(run.owner, encode_frames(frames)) if frames else None
-        self._decide(task, lambda run: run.finish(outcome, output, self._clock.now()))
+        self._decide(task, run, lambda run: run.finish(outcome, output, self._clock.now()))
 
-    def _decide(self, task: Task, decide: Callable[[Execution], None]) -> None:
+    def _decide(self, task: Task, run: Execution, decide: Callable[[Execution], None]) -> None:
         context = Context(ACTOR, self._clock.now(), task.correlation, task.id, task.trace)
         try:
-            change(self._log, context, Execution, task.execution, decide)
+            change(self._log, context, Execution, run.id, decide, run)
         except ExecutionEnded:
             log.info("run %s had ended already", task.execution)
 
@@ -143,7 +137,7 @@ class Monitor:
             time.sleep(WAIT_SECONDS)
             self._buffered.clear()
             with self._lock:
-                coalescers = [coalescer for coalescer in self._followed.values() if coalescer]
+                coalescers = list(self._coalescers)
             for coalescer in coalescers:
                 _flush(coalescer)
 

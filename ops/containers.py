@@ -30,6 +30,7 @@ from adapters.secrets.names import HmacNames
 from adapters.secrets.passwords import Argon2Passwords
 from api.backend import Backend
 from application.accounts import Accounts
+from application.backlog import Backlog
 from application.executions import Executions
 from application.executor import Executor
 from application.monitor import Monitor
@@ -124,8 +125,10 @@ class Container(containers.DeclarativeContainer):
 
     executor_tasks = providers.Singleton(MongoTasks, read_models, providers.Object(EXECUTOR))
     monitor_tasks = providers.Singleton(MongoTasks, read_models, providers.Object(MONITOR))
-    executor = providers.Singleton(Executor, log, seals, clock, executor_tasks, sandbox, runtimes)
-    monitor = providers.Singleton(Monitor, log, seals, clock, monitor_tasks, sandbox, live_output)
+    executor_backlog = providers.Singleton(Backlog, executor_tasks)
+    monitor_backlog = providers.Singleton(Backlog, monitor_tasks)
+    executor = providers.Singleton(Executor, log, seals, clock, executor_backlog, sandbox, runtimes)
+    monitor = providers.Singleton(Monitor, log, seals, clock, monitor_backlog, sandbox, live_output)
     reconciler = providers.Singleton(
         Reconciler, log, clock, providers.Singleton(MongoUnfinishedRuns, read_models), executor_tasks, sandbox
     )

@@ -9,7 +9,7 @@ from ops.containers import Container
 from projections.engine import Engine
 from projections.projection import Projection
 from projections.registry import READ_MODELS
-from projections.sandbox_tasks import EXECUTOR, MONITOR
+from projections.sandbox_tasks import EXECUTOR, MONITOR, as_tasks
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,6 @@ def run_workers(names: Sequence[str], container: Container) -> None:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    bells = [container.executor().bell, container.monitor().bell]
     threads = [
         Thread(target=keep_running, args=(name, run, stop), name=name, daemon=True)
         for name, run in _runs(names, container).items()
@@ -40,8 +39,8 @@ def run_workers(names: Sequence[str], container: Container) -> None:
     for thread in threads:
         thread.start()
     stop.wait()
-    for bell in bells:
-        bell.set()
+    container.executor_backlog().wake()
+    container.monitor_backlog().wake()
     for thread in threads:
         thread.join(STOP_SECONDS)
     container.journal().close()
@@ -69,7 +68,10 @@ def engine(names: Sequence[str], container: Container) -> Engine:
         feed=container.feed(),
         store=container.read_models(),
         notices=container.notices(),
-        bells={EXECUTOR.name: container.executor().bell, MONITOR.name: container.monitor().bell},
+        listeners={
+            EXECUTOR.name: lambda changes: container.executor_backlog().offer(as_tasks(changes)),
+            MONITOR.name: lambda changes: container.monitor_backlog().offer(as_tasks(changes)),
+        },
     )
 
 

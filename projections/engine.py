@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Event
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from projections.projection import Notice, Projection
 log = logging.getLogger(__name__)
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 30.0
+SAVE_EVERY_SECONDS = 1.0
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -33,12 +34,16 @@ class CursorLost(Exception):
     """Another owner has claimed this lane."""
 
 
+Changes = Mapping[UUID, Mapping[str, Any]]
+"""Fields to set, by document."""
+
+
 class Move(msgspec.Struct, frozen=True):
     """One projection's step in one lane: the documents to change, and where its cursor stands then."""
 
     cursor: Cursor
     position: int
-    changes: Mapping[UUID, Mapping[str, Any]]
+    changes: Changes
 
 
 class ReadModels(Protocol):
@@ -66,16 +71,19 @@ class Engine:
         feed: Feed,
         store: ReadModels,
         notices: Notices,
-        bells: Mapping[str, Event] = MappingProxyType({}),
+        listeners: Mapping[str, Callable[[Changes], None]] = MappingProxyType({}),
     ) -> None:
-        """`bells`, by a projection's name, are rung when documents of it have changed."""
+        """`listeners`, by a projection's name, are told what was changed once it is committed."""
         self._group = group
         self._projections = {projection.name: projection for projection in projections}
         self._feed = feed
         self._store = store
         self._notices = notices
-        self._bells = bells
+        self._listeners = listeners
         self._cursors: dict[int, dict[str, Cursor]] = {}
+        self._folded: dict[tuple[int, str], int] = {}
+        """How far each lane is folded; ahead of the cursor where the last events changed nothing."""
+        self._saved_at = time.monotonic()
         self._stalled: dict[int, _Stall] = {}
 
     def run(self, stop: Event) -> None:
@@ -84,6 +92,7 @@ class Engine:
         try:
             while not stop.is_set():
                 self._fold(_by_lane(subscription.poll(0.5)))
+                self._save_idle()
                 self._rewind_stalled(subscription)
         finally:
             subscription.close()
@@ -91,18 +100,31 @@ class Engine:
     def _claim(self, lane: int) -> int:
         claimed = {name: self._store.claim(projection, lane) for name, projection in self._projections.items()}
         self._cursors[lane] = claimed
+        self._folded |= {(lane, name): cursor.position for name, cursor in claimed.items()}
         return min(cursor.position for cursor in claimed.values())
 
     def _fold(self, events: Mapping[int, Sequence[Recorded]]) -> None:
         able = [(name, lane) for lane in events for name in self._projections if not self._is_stalled(lane, name)]
         moves = [move for name, lane in able if (move := self._move(name, lane, events[lane]))]
-        if moves:
-            self._tell(self._commit(moves), events)
+        for move in moves:
+            self._folded[move.cursor.lane, move.cursor.projection] = move.position
+        if changing := [move for move in moves if move.changes]:
+            self._tell(self._commit(changing), events)
+
+    def _save_idle(self) -> None:
+        """Once a second, store the cursors that events which changed nothing have left behind."""
+        if time.monotonic() - self._saved_at < SAVE_EVERY_SECONDS:
+            return
+        self._saved_at = time.monotonic()
+        cursors = [cursor for lane in self._cursors.values() for cursor in lane.values()]
+        ahead = [Move(cursor, self._folded[cursor.lane, cursor.projection], {}) for cursor in cursors]
+        if moves := [move for move in ahead if move.position > move.cursor.position]:
+            self._commit(moves)
 
     def _move(self, name: str, lane: int, events: Sequence[Recorded]) -> Move | None:
         """What one projection makes of a batch; None when it has folded all of it, or cannot."""
         cursor = self._cursors[lane][name]
-        fresh = [event for event in events if event.position > cursor.position]
+        fresh = [event for event in events if event.position > self._folded[lane, name]]
         if not fresh:
             return None
         try:
@@ -129,8 +151,8 @@ class Engine:
 
     def _tell(self, moves: Sequence[Move], events: Mapping[int, Sequence[Recorded]]) -> None:
         for move in moves:
-            if move.changes and move.cursor.projection in self._bells:
-                self._bells[move.cursor.projection].set()
+            if listener := self._listeners.get(move.cursor.projection):
+                listener(move.changes)
         announced = [
             notice
             for move in moves

@@ -12,6 +12,9 @@ from domain.sealed import Sealed
 from projections.projection import Notice, Projection, Put, Query, plain
 
 
+FINISHED = "finished"
+
+
 class ExecutionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One run as its owner sees it; private content is still sealed."""
 
@@ -88,8 +91,19 @@ def _describe(event: Recorded) -> tuple[str, str, Status | None]:
         case Execution.CancelRequested():
             return "cancel_requested", "Asked to cancel", None
         case Execution.Finished(outcome=outcome):
-            return "finished", outcome.reason[:1].upper() + outcome.reason[1:], outcome.status
+            return FINISHED, _sentence(outcome), outcome.status
     raise ValueError(f"{event.type} is no event of a run")
+
+
+def end_entry(run: ExecutionStatus) -> TimelineEntry:
+    """The last entry of an ended run, as its event would give it."""
+    if run.outcome is None or run.ended_at is None:
+        raise ValueError(f"run {run.id} has not ended")
+    return TimelineEntry(run.position, run.ended_at, FINISHED, _sentence(run.outcome), run.status)
+
+
+def _sentence(outcome: Outcome) -> str:
+    return outcome.reason[:1].upper() + outcome.reason[1:]
 
 
 def announce(event: Recorded) -> Iterator[Notice]:

@@ -5,9 +5,13 @@ It is an effect, so it is never rebuilt: only events above the mark make tasks.
 """
 
 from collections.abc import Iterator
+from uuid import UUID
 
-from application.ports import Recorded, TaskKind
+import msgspec
+
+from application.ports import Recorded, Task, TaskKind
 from domain.execution import Execution
+from projections.engine import Changes
 from projections.projection import ASCENDING, Projection, Put, Query
 
 
@@ -27,6 +31,11 @@ def fold_for_monitor(event: Recorded) -> Iterator[Put]:
 
 def _task(kind: TaskKind, event: Recorded) -> Put:
     return Put(event.id, kind=kind.value, execution=event.stream, correlation=event.correlation, trace=event.trace)
+
+
+def as_tasks(changes: Changes) -> list[Task]:
+    """What a committed batch leaves to do."""
+    return [msgspec.convert({**fields, "id": id}, Task, builtin_types=(UUID,)) for id, fields in changes.items()]
 
 
 def pending(projection: Projection) -> Query:

@@ -7,7 +7,7 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo.errors import PyMongoError
 
 from adapters.mongo.connection import MAJORITY, Document, client_options
-from adapters.mongo.read_models import CursorMissing, as_type, collection_name, cursor_id
+from adapters.mongo.read_models import CursorMissing, Pointers, as_type, collection_name, cursor_id
 from application.ports import LogUnavailable
 from projections.projection import Query
 
@@ -20,6 +20,7 @@ class MotorReadModels:
     def __init__(self, url: str, database: str) -> None:
         self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(url, **client_options())
         self._database: AsyncIOMotorDatabase[Document] = self._client.get_database(database, read_concern=MAJORITY)
+        self._pointers = Pointers()
 
     async def find(self, query: Query, kind: type[T]) -> Sequence[T]:
         """What a query asks for, as the type given. Raises LogUnavailable."""
@@ -34,10 +35,9 @@ class MotorReadModels:
         return [as_type(document, kind) async for document in cursor]
 
     async def _generation(self, projection: str) -> int:
-        found = await self._database["generations"].find_one({"_id": projection})
-        if found is None:
-            raise CursorMissing(f"{projection} was never made; start with `runledger up`.")
-        return int(found["generation"])
+        if (known := self._pointers.get(projection)) is None:
+            known = self._pointers.put(projection, await self._database["generations"].find_one({"_id": projection}))
+        return known
 
     async def position(self, projection: str, lane: int) -> int:
         """How far a read model has come in one lane."""

@@ -22,6 +22,7 @@ from projections.projection import Projection, Query
 T = TypeVar("T")
 
 TRIES = 5
+POINTER_SECONDS = 0.25
 
 
 class OtherVersion(Exception):
@@ -40,6 +41,7 @@ class MongoReadModels:
         self._client = database.client
         self._generations = durable(database, "generations")
         self._cursors = durable(database, "cursors")
+        self._pointers = Pointers()
 
     def prepare(self, projections: Iterable[Projection], lane_heads: Mapping[int, int], lanes: int) -> None:
         """Make what is missing: a new read model starts at 0, a new effect at the head of each lane."""
@@ -118,12 +120,11 @@ class MongoReadModels:
         raise AssertionError
 
     def generation(self, projection: str) -> int:
-        """The live generation."""
-        with reachable():
-            found = newest(self._generations).find_one({"_id": projection})
-        if found is None:
-            raise CursorMissing(f"{projection} was never made; start with `runledger up`.")
-        return int(found["generation"])
+        """The live generation, as it was a quarter of a second ago at most."""
+        if (known := self._pointers.get(projection)) is None:
+            with reachable():
+                known = self._pointers.put(projection, newest(self._generations).find_one({"_id": projection}))
+        return known
 
     def positions(self, projection: str) -> dict[int, int]:
         """How far it has come, by lane."""
@@ -146,6 +147,25 @@ class MongoReadModels:
 
     def _documents(self, projection: str, generation: int) -> Collection[Document]:
         return durable(self._database, collection_name(projection, generation))
+
+
+class Pointers:
+    """Generations as last read: a reader may be late by POINTER_SECONDS, for the old generation stays a while."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, int]] = {}
+
+    def get(self, projection: str) -> int | None:
+        until, generation = self._known.get(projection, (0.0, 0))
+        return generation if until > time.monotonic() else None
+
+    def put(self, projection: str, found: Mapping[str, Any] | None) -> int:
+        """Raises CursorMissing when there is no such read model."""
+        if found is None:
+            raise CursorMissing(f"{projection} was never made; start with `runledger up`.")
+        generation = int(found["generation"])
+        self._known[projection] = time.monotonic() + POINTER_SECONDS, generation
+        return generation
 
 
 class MongoTasks:

@@ -1,0 +1,61 @@
+"""A worker's tasks: handed over as they are made, and read from the store at the start and now and then."""
+
+import time
+from collections.abc import Iterable, Sequence
+from threading import Condition
+from uuid import UUID
+
+from application.ports import Task, Tasks
+
+LOOK_EVERY_SECONDS = 5.0
+
+
+class Backlog:
+    """The tasks that wait or are being done here; the store has them until they are done."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+        self._waiting: dict[UUID, Task] = {}
+        self._begun: set[UUID] = set()
+        self._changed = Condition()
+        self._looked_at = float("-inf")
+
+    def offer(self, tasks: Iterable[Task]) -> None:
+        """These were stored just now."""
+        with self._changed:
+            self._waiting.update((task.id, task) for task in tasks if task.id not in self._begun)
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Let whoever waits look up, to stop."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Until there may be something new, `seconds` at most."""
+        with self._changed:
+            self._changed.wait(seconds)
+
+    def waiting(self) -> Sequence[Task]:
+        """Those nobody has begun, the oldest first. Looks into the store when that is due."""
+        if time.monotonic() - self._looked_at > LOOK_EVERY_SECONDS:
+            self._looked_at = time.monotonic()
+            self.offer(self._tasks.pending())
+        with self._changed:
+            return list(self._waiting.values())
+
+    def begin(self, task: Task) -> None:
+        with self._changed:
+            self._waiting.pop(task.id, None)
+            self._begun.add(task.id)
+
+    def give_back(self, task: Task) -> None:
+        """It could not be done; it is offered again when the store is looked into."""
+        with self._changed:
+            self._begun.discard(task.id)
+
+    def done(self, task: Task) -> None:
+        self._tasks.done(task.id)
+        with self._changed:
+            self._waiting.pop(task.id, None)
+            self._begun.discard(task.id)
