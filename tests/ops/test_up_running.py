@@ -30,7 +30,7 @@ class Up:
         command = [sys.executable, "-m", "ops.cli", "up", "--data", str(data), "--port", str(self.port), *options]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **environ}, stdout=output, stderr=output
+                command, cwd=ROOT, env={**unconfigured(), **environ}, stdout=output, stderr=output
             )
 
     @property
@@ -58,6 +58,10 @@ class Up:
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)
         return self.process.wait(30)
+
+
+def unconfigured() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("RUNLEDGER_")}
 
 
 @pytest.fixture(scope="module")
