@@ -11,7 +11,7 @@ ADMIN_SECONDS = 30.0
 
 
 class WrongPartitions(Exception):
-    """The topic has not one partition for each lane of the store; delete it and make it anew: the log has everything."""
+    """A topic needs one partition for each lane; delete it and make it anew, the log has everything."""
 
 
 def create(servers: str, lanes: int, replicas: int) -> None:
