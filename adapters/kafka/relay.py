@@ -104,7 +104,7 @@ class _Copying:
         placed = self._journal.reading.after(self._cursor.position, MAX_EVENTS)
         if placed:
             self._cursor = self._send(placed)
-        else:
+        if len(placed) < MAX_EVENTS:
             self._heard = self._journal.bell.wait(self._heard, LOOK_AGAIN_SECONDS)
 
     def _send(self, placed: Sequence[Placed]) -> Cursor:

@@ -17,14 +17,17 @@ class Bell:
         self._commits = commits
         self._changed = Condition()
         self._rings = 0
+        self._position = 0
         self._closed = Event()
         self._watcher: Thread | None = None
 
-    def ring(self) -> None:
-        """Wake everybody who waits."""
+    def ring(self, position: int | None = None) -> None:
+        """Wake everybody who waits; not for the commit at a position that it was rung for already."""
         with self._changed:
-            self._rings += 1
-            self._changed.notify_all()
+            if position is None or position > self._position:
+                self._position = position or self._position
+                self._rings += 1
+                self._changed.notify_all()
 
     def wait(self, heard: int, timeout: float) -> int:
         """Wait for a ring after the `heard` first ones, `timeout` seconds at most. Returns how many there were."""
@@ -55,8 +58,8 @@ class Bell:
             self.ring()
 
     def _follow(self) -> None:
-        only_inserts: list[dict[str, Any]] = [{"$match": {"operationType": "insert"}}, {"$project": {"_id": 1}}]
+        only_inserts: list[dict[str, Any]] = [{"$match": {"operationType": "insert"}}, {"$project": {"documentKey": 1}}]
         with self._commits.watch(only_inserts, max_await_time_ms=AWAIT_MS) as stream:
             while not self._closed.is_set():
-                if stream.try_next() is not None:
-                    self.ring()
+                if (change := stream.try_next()) is not None:
+                    self.ring(change["documentKey"]["_id"])

@@ -21,8 +21,16 @@ class Head:
         self._known = known
 
     def find(self) -> int:
-        """Gallop from the last known position, then bisect: a few looks however long the log is."""
-        reached, beyond = self._gallop(self._known)
+        """One look where the log grew little; else gallop, then bisect: a few looks however long the log is."""
+        near = max(self._known, self._last_end(self._known + 1, 2 * MAX_EVENTS))
+        if near >= self._known + MAX_EVENTS:
+            return self._find_far(near)
+        # A commit behind this one would end within the look as well.
+        self._known = near
+        return near
+
+    def _find_far(self, reached: int) -> int:
+        reached, beyond = self._gallop(reached)
         while beyond - reached > 1:
             middle = (reached + beyond) // 2
             end = self._end_from(middle)

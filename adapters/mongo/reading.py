@@ -5,6 +5,7 @@ served by the index on every server.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from uuid import UUID
 
 from pymongo.collection import Collection
@@ -23,9 +24,14 @@ class Reading:
 
     def __init__(self, commits: Collection[Document]) -> None:
         self._commits = commits
+        self._seen = 0
+        """The last end that was read."""
 
     def after(self, position: int, limit: int) -> Sequence[Placed]:
         """At most `limit` events with positions from `position` + 1 on, without a hole."""
+        if self._seen - position < MAX_EVENTS:
+            # Near the end one wide look finds all there is, for no commit is longer than what it looks beyond.
+            return list(islice(self._contiguous(position + 1, limit + MAX_EVENTS), limit))
         found: list[Placed] = []
         while len(found) < limit:
             start = position + 1 + len(found)
@@ -42,10 +48,11 @@ class Reading:
                 return  # a scan that ran beside a write: what is behind the hole is read next time
             yield from (placed for placed in lines(commit) if placed[0] >= start)
             expected = commit["z"] + 1
+            self._seen = max(self._seen, commit["z"])
 
     def _window(self, start: int, width: int) -> list[Document]:
         """Commits that end within the window. One that covers all of it ends less than MAX_EVENTS behind its start."""
-        return _by_position(self._commits.find({"z": {"$gte": start, "$lte": start + width - 1}}))
+        return self._find({"z": {"$gte": start, "$lte": start + width - 1}})
 
     def of_lane(self, lane: int, after: int, upto: int, limit: int) -> Sequence[Placed]:
         """At most `limit` events of one lane with positions in (after, upto]."""
@@ -53,7 +60,7 @@ class Reading:
         start, width = after + 1, LANE_WINDOW
         while len(found) < limit and start < upto + MAX_EVENTS:
             ending = {"$gte": start, "$lte": min(start + width, upto + MAX_EVENTS) - 1}
-            for commit in _by_position(self._commits.find({"l": lane, "z": ending})):
+            for commit in self._find({"l": lane, "z": ending}):
                 found += (placed for placed in lines(commit) if placed[1].lane == lane and after < placed[0] <= upto)
             start, width = start + width, width * 2
         return found[:limit]
@@ -64,9 +71,9 @@ class Reading:
 
     def history(self, stream: UUID) -> Sequence[Placed]:
         """All events of one stream with their positions, by version."""
-        placed = [placed for commit in self._commits.find({"st": stream}) for placed in lines(commit)]
+        placed = [placed for commit in self._find({"st": stream}) for placed in lines(commit)]
         return sorted((one for one in placed if one[1].stream == stream), key=lambda one: one[1].version)
 
-
-def _by_position(found: Iterator[Document]) -> list[Document]:
-    return sorted(found, key=lambda commit: int(commit["_id"]))
+    def _find(self, query: Document) -> list[Document]:
+        """All matches by position, in one answer of the server as far as they fit."""
+        return sorted(self._commits.find(query, batch_size=MAX_EVENTS), key=lambda commit: int(commit["_id"]))

@@ -54,6 +54,8 @@ class Tail:
         self._confirmed = ORIGIN
         """An end that a majority holds, so that no failover can take it back: no hole can open before the next one."""
         self._is_current = False
+        self.begin: int | None = None
+        """The first position of the commit that was placed last."""
 
     def place(self, commits: Sequence[Commit]) -> int:
         """Store these as one document, all or none. Returns the first position.
@@ -125,6 +127,7 @@ class Tail:
         raise OutcomeUnknown("no majority of the event store's nodes confirms the last commit")
 
     def _move_to(self, placed: Document) -> None:
+        self.begin = placed["_id"]
         self._confirmed = _End(placed["z"], placed["at"])
         self._is_current = True
 

@@ -78,7 +78,7 @@ class Writer:
                 self._store(group)
             except BaseException as error:  # noqa: BLE001 - it belongs to those who wait for an answer
                 _answer_rest(group, error)
-            self._bell.ring()
+            self._bell.ring(self._tail.begin)
 
     # Grouping -------------------------------------------------------------------------------------------------
 
