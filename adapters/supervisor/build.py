@@ -1,6 +1,7 @@
 """Builds the two C programs: `python -m adapters.supervisor.build`. Quick when they are up to date."""
 
 import importlib.util
+import platform
 import shutil
 import subprocess
 import sys
@@ -26,13 +27,8 @@ def find_compiler() -> list[str]:
         if found := shutil.which(name):
             return [found]
     if importlib.util.find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "cc", "-target", _musl_target()]
+        return [sys.executable, "-m", "ziglang", "cc", "-target", f"{platform.machine()}-linux-musl"]
     raise NoCompiler(NoCompiler.__doc__)
-
-
-def _musl_target() -> str:
-    machine = subprocess.run(["uname", "-m"], check=True, capture_output=True, text=True).stdout.strip()
-    return f"{machine}-linux-musl"
 
 
 def sources(folder: Path) -> list[Path]:
