@@ -11,7 +11,6 @@ from domain.execution import Execution, Limits, Outcome, Status
 from domain.sealed import Sealed
 from projections.projection import Notice, Projection, Put, Query, plain
 
-
 FINISHED = "finished"
 
 
