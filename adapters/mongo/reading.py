@@ -5,7 +5,6 @@ served by the index on every server.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from uuid import UUID
 
 from pymongo.collection import Collection
@@ -28,31 +27,29 @@ class Reading:
         """The last end that was read."""
 
     def after(self, position: int, limit: int) -> Sequence[Placed]:
-        """At most `limit` events with positions from `position` + 1 on, without a hole."""
+        """At most `limit` events with positions from `position` + 1 on, without a hole; fewer only at the end."""
         if self._seen - position < MAX_EVENTS:
             # Near the end one wide look finds all there is, for no commit is longer than what it looks beyond.
-            return list(islice(self._contiguous(position + 1, limit + MAX_EVENTS), limit))
-        found: list[Placed] = []
-        while len(found) < limit:
-            start = position + 1 + len(found)
-            more = list(self._contiguous(start, min(limit - len(found), MAX_EVENTS)))
-            if not more:
-                break
-            found += more
+            return self._page(position + 1, limit + MAX_EVENTS)[:limit]
+        found = list(self._page(position + 1, min(limit, MAX_EVENTS)))
+        while 0 < len(found) < limit and (commit := self._starting_at(position + len(found) + 1)):
+            found += lines(commit)
+            found += self._page(position + len(found) + 1, limit - len(found)) if len(found) < limit else ()
         return found[:limit]
 
-    def _contiguous(self, start: int, width: int) -> Iterator[Placed]:
-        expected = start
-        for commit in self._window(start, width) or (width < MAX_EVENTS and self._window(start, MAX_EVENTS)) or ():
-            if commit["_id"] > expected:
-                return  # a scan that ran beside a write: what is behind the hole is read next time
-            yield from (placed for placed in lines(commit) if placed[0] >= start)
-            expected = commit["z"] + 1
-            self._seen = max(self._seen, commit["z"])
+    def _page(self, start: int, width: int) -> Sequence[Placed]:
+        """The events from `start` on of the commits that end within so many positions, if not of the one around it."""
+        commits = self._window(start, width) or (width < MAX_EVENTS and self._window(start, MAX_EVENTS)) or ()
+        contiguous = list(_contiguous(commits, start))
+        self._seen = max(self._seen, *(commit["z"] for commit in contiguous), 0)
+        return [placed for commit in contiguous for placed in lines(commit) if placed[0] >= start]
 
     def _window(self, start: int, width: int) -> list[Document]:
         """Commits that end within the window. One that covers all of it ends less than MAX_EVENTS behind its start."""
         return self._find({"z": {"$gte": start, "$lte": start + width - 1}})
+
+    def _starting_at(self, position: int) -> Document | None:
+        return self._commits.find_one({"_id": position})
 
     def of_lane(self, lane: int, after: int, upto: int, limit: int) -> Sequence[Placed]:
         """At most `limit` events of one lane with positions in (after, upto]."""
@@ -77,3 +74,12 @@ class Reading:
     def _find(self, query: Document) -> list[Document]:
         """All matches by position, in one answer of the server as far as they fit."""
         return sorted(self._commits.find(query, batch_size=MAX_EVENTS), key=lambda commit: int(commit["_id"]))
+
+
+def _contiguous(commits: Sequence[Document], start: int) -> Iterator[Document]:
+    """Those before the first hole, which a scan beside a write may show: what is behind it is read next time."""
+    for commit in commits:
+        if commit["_id"] > start:
+            return
+        yield commit
+        start = commit["z"] + 1
