@@ -34,7 +34,7 @@ STREAMS = {"stdout": STDOUT, "stderr": STDERR}
 
 
 class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cursor: Annotated[int, Meta(ge=1)] | None = None
+    cursor: Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 30
     min_position: Annotated[int, Meta(ge=0)] = 0
 
@@ -73,7 +73,7 @@ async def list_executions() -> Response:
     account = await current_account()
     wanted = query(PageQuery)
     await until(backend(), "execution_history", wanted.min_position)
-    page = execution_history.page(account.id, wanted.cursor, wanted.limit + 1)
+    page = execution_history.page(account.id, int(wanted.cursor) if wanted.cursor else None, wanted.limit + 1)
     rows = await backend().read_models.find(page, ExecutionRow)
     shown = rows[: wanted.limit]
     next = str(shown[-1].requested_position) if len(rows) > wanted.limit else None

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from opentelemetry import trace
 from opentelemetry.propagate import inject
 from quart import Response, g, request
 
@@ -34,7 +35,7 @@ async def current_account() -> Account:
 def context(actor: UUID | None = None) -> Context:
     """The context of this request's commands."""
     carrier: dict[str, str] = {}
-    inject(carrier)
+    inject(carrier, trace.set_span_in_context(g.span))
     return Context(
         actor=f"user:{actor}" if actor else "anonymous",
         at=backend().clock.now(),

@@ -396,7 +396,7 @@ export interface components {
         /** PageQuery */
         PageQuery: {
             /** @default null */
-            cursor?: number | null;
+            cursor?: string | null;
             /** @default 30 */
             limit?: number;
             /** @default 0 */
@@ -801,7 +801,7 @@ export interface operations {
     list_executions: {
         parameters: {
             query?: {
-                cursor?: number | null;
+                cursor?: string | null;
                 limit?: number;
                 min_position?: number;
             };

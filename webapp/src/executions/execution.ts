@@ -17,7 +17,7 @@ export async function readTimeline(id: string): Promise<TimelineEvent[]> {
 }
 
 export function readExecutions(cursor: string | null, limit: number): Promise<ExecutionPage> {
-  const query = { limit, ...notOlder(), ...(cursor ? { cursor: Number(cursor) } : {}) };
+  const query = { limit, ...notOlder(), ...(cursor ? { cursor } : {}) };
   return answer(client.GET("/api/v1/executions", { params: { query } }));
 }
 
