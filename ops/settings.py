@@ -206,8 +206,8 @@ def path(kind: type, value: Any) -> Any:
 
 
 def refused(given: Given, why: str) -> str:
-    value = "" if is_secret(given.key) else f" = {hidden(given.key, given.value)!r}"
-    return f"The setting {given.label}{value} cannot be used: {why}. It means: {meaning(given.key)}"
+    value = hidden(given.key, given.value)
+    return f"The setting {given.label} = {value!r} cannot be used: {why}. It means: {meaning(given.key)}"
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:

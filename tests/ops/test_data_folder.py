@@ -114,6 +114,20 @@ def test_a_folder_that_lets_nothing_be_made_in_it_is_refused():
         DataFolder(Path("/proc/self/fdinfo")).__enter__()
 
 
+def test_a_folder_that_has_become_read_only_is_refused(tmp_path):
+    with DataFolder(tmp_path):
+        pass
+    tmp_path.chmod(0o500)
+    bound_by_modes = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+
+    done = subprocess.run(
+        [*bound_by_modes, sys.executable, "-c", HOLD, tmp_path], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert f"The data folder {tmp_path} cannot be used: Permission denied." in done.stderr
+    tmp_path.chmod(0o700)
+
+
 def test_somebody_elses_folder_is_refused(tmp_path):
     folder = tmp_path if os.geteuid() == 0 else Path("/")
     if os.geteuid() == 0:

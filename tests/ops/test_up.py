@@ -116,11 +116,15 @@ def test_a_store_is_prepared_once_for_each_code_and_database(tmp_path):
 
 def test_a_store_is_prepared_again_by_changed_code(tmp_path, monkeypatch):
     code = tmp_path / "code"
-    (code / "domain").mkdir(parents=True)
+    module = code / "domain" / "module.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("one = 1")
     monkeypatch.setattr("ops.up.preparation.SOURCES", code)
     Preparation(load({}), tmp_path).record()
 
-    (code / "domain" / "new.py").touch()
+    assert Preparation(load({}), tmp_path).is_done
+
+    module.write_text("one = 10")
 
     assert not Preparation(load({}), tmp_path).is_done
 
