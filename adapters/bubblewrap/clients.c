@@ -33,9 +33,18 @@ static short events_for(const struct client *client, const struct spool *spool)
     return is_watching(client) && client->offset < spool->size ? POLLOUT : POLLRDHUP;
 }
 
+static int has_place(const struct clients *clients)
+{
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        if (clients->client[i].fd < 0)
+            return 1;
+    return 0;
+}
+
+/* Who finds no place waits in line for one, or for the end. */
 void clients_poll(const struct clients *clients, const struct spool *spool, struct pollfd polled[CLIENT_POLLS])
 {
-    polled[CLIENTS_MAX] = (struct pollfd){.fd = clients->listener, .events = POLLIN};
+    polled[CLIENTS_MAX] = (struct pollfd){.fd = has_place(clients) ? clients->listener : -1, .events = POLLIN};
     for (int i = 0; i < CLIENTS_MAX; i++)
         polled[i] = (struct pollfd){clients->client[i].fd, events_for(&clients->client[i], spool), 0};
 }
@@ -55,8 +64,6 @@ static void take_new(struct clients *clients)
             clients->client[i] = (struct client){.fd = fd};
             return;
         }
-    if (fd >= 0)
-        close(fd);
 }
 
 static void hear(struct client *client)

@@ -87,7 +87,7 @@ void make_folder(const char *path, const struct cgroup *cgroup, struct spool *sp
 int lock_file(const char *path, int flags); /* the descriptor that holds it, or -1 */
 
 /* clients.c */
-enum { CLIENTS_MAX = 64, CLIENT_POLLS = CLIENTS_MAX + 1 };
+enum { CLIENTS_MAX = 128, CLIENT_POLLS = CLIENTS_MAX + 1 };
 
 struct client {
     int fd; /* -1: this place is free */

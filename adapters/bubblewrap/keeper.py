@@ -61,7 +61,7 @@ def live_frames(folder: Path, after: int) -> Iterator[Frame]:
 
 
 def stop(folder: Path) -> None:
-    """Returns when nothing of the run is left; at once when its keeper has ended."""
+    """Returns when nothing of the run is left; at once when its keeper has ended. Raises TimeoutError."""
     try:
         with _ask(folder, STOP) as connection:
             connection.settimeout(STOP_SECONDS)

@@ -126,10 +126,15 @@ class BubblewrapSandbox:
         """Settle what a killed keeper left, and delete what a killed start or remove left."""
         for entry in self._folder.iterdir():
             if not keeper.is_alive(entry):
-                if NAME.fullmatch(entry.name):
-                    _settle(entry)
-                elif entry.lstat().st_mtime < time.time() - DRAFT_SECONDS:
-                    shutil.rmtree(entry, ignore_errors=True)
+                with suppress(FileNotFoundError):  # somebody else removed it just now
+                    _tidy(entry)
+
+
+def _tidy(entry: Path) -> None:
+    if NAME.fullmatch(entry.name):
+        _settle(entry)
+    elif entry.lstat().st_mtime < time.time() - DRAFT_SECONDS:
+        shutil.rmtree(entry, ignore_errors=True)
 
 
 def _limit_options(limits: Limits) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,23 @@ class TestBubblewrap(SandboxContract):
         assert outcome(list(self.sandbox.watch(name))).status is Status.SUCCEEDED
         assert outcome(self.run(b"pass")).status is Status.SUCCEEDED, "its slot is free while the keeper waits for it"
         assert len(output(list(slow))) == 5_000_001
+
+    def test_more_watchers_than_the_keeper_has_places_for_all_see_the_end(self):
+        name = self.start(b"import time\nfor i in range(10): print(i); time.sleep(0.1)")
+        with ThreadPoolExecutor(200) as pool:
+            all_frames = list(pool.map(lambda _: list(self.sandbox.watch(name)), range(200)))
+        assert all(frames == all_frames[0] for frames in all_frames)
+        assert outcome(all_frames[0]).status is Status.SUCCEEDED
+
+    def test_leftovers_of_a_killed_start_or_remove_are_swept(self):
+        name = self.start(b"pass")
+        list(self.sandbox.watch(name))
+        old, fresh = (self.folder / "sandboxes" / draft for draft in (".new-1-1", ".gone-2"))
+        for draft in (old, fresh):
+            draft.mkdir()
+        os.utime(old, (0, 0))
+        assert self.sandbox.list() == [name]
+        assert (old.exists(), fresh.exists()) == (False, True)
 
     @pytest.mark.parametrize("name", ["", "../up", ".hidden", "a/b", "x" * 101])
     def test_a_name_is_not_a_path(self, name: str):
