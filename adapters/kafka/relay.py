@@ -101,6 +101,7 @@ class _Copying:
         """Copy what is new, or wait for it; renew the lease when it is time."""
         if self._lease.is_due():
             self._lease.keep(msgspec.to_builtins(self._cursor))
+        self._connected()  # before the first event: an idempotent producer takes half a second to become ready
         placed = self._journal.reading.after(self._cursor.position, MAX_EVENTS)
         if placed:
             self._cursor = self._send(placed)
