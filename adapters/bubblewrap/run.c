@@ -171,9 +171,9 @@ static void kill_everything(struct state *state)
 {
     struct pollfd frames = {.fd = state->run->child.frames, .events = POLLIN};
 
+    cgroup_kill(state->run->cgroup); /* first, as it also lets go of the CPU that dying takes */
     kill(state->run->child.pid, SIGKILL); /* without a cgroup it takes the others along: --die-with-parent */
     waitpid(state->run->child.pid, NULL, 0);
-    cgroup_kill(state->run->cgroup);
     while (!state->closed && !state->broken && poll(&frames, 1, LAST_WORDS_MS) > 0)
         take_frames(state);
 }
