@@ -10,7 +10,7 @@ from adapters.embedded.redis import redis_server
 from adapters.embedded.secantus import Secantus
 from adapters.embedded.server import ProgramMissing
 from adapters.supervisor.build import KEEPER, SUPERVISOR
-from ops.containers import PAGE
+from ops.containers.api import PAGE
 from ops.settings import Settings
 from ops.up.folder import DataFolder, running
 from ops.up.refused import Refused

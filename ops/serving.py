@@ -7,18 +7,18 @@ from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
 from api.app import create_app
-from ops.containers import Container
+from ops.containers.api import Api
 
 SHUTDOWN_SECONDS = 2.0
 
 
-def serve(container: Container, port: int) -> None:
+def serve(container: Api, port: int) -> None:
     """Serve on loopback until SIGTERM or SIGINT; live streams are told to come back."""
     asyncio.run(_serve(container, port))
     container.journal().close()
 
 
-async def _serve(container: Container, port: int) -> None:
+async def _serve(container: Api, port: int) -> None:
     app = create_app(container.backend())
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -6,20 +6,20 @@ from uuid import uuid4
 from application.ports import Context
 from domain.name import NameTaken
 from domain.user import Role
-from ops.containers import Container
+from ops.containers.core import Core
 from projections.registry import EFFECTS, READ_MODELS
 
 ADMIN = "admin"
 
 
-def prepare_store(container: Container) -> None:
+def prepare_store(container: Core) -> None:
     """Make read models, effects and indexes where they are missing."""
     log = container.log()
     container.read_models().prepare((*READ_MODELS, *EFFECTS), log.lane_heads(), log.lanes)
     container.sessions().prepare()
 
 
-def make_admin(container: Container) -> str | None:
+def make_admin(container: Core) -> str | None:
     """Make the first admin. Returns the password, which is stored nowhere; None when there is one already."""
     password = secrets.token_urlsafe(15)
     context = Context("operator", container.clock().now(), uuid4())

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 
-from ops.containers import Container
+from ops.containers.workers import Workers
 from projections.engine import Engine
 from projections.projection import Projection
 from projections.registry import READ_MODELS
@@ -27,7 +27,7 @@ LONGEST_WAIT_SECONDS = 10.0
 STOP_SECONDS = 3.0
 
 
-def run_workers(names: Sequence[str], container: Container) -> None:
+def run_workers(names: Sequence[str], container: Workers) -> None:
     """Run until SIGTERM or SIGINT."""
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,7 +46,7 @@ def run_workers(names: Sequence[str], container: Container) -> None:
     container.journal().close()
 
 
-def _runs(names: Sequence[str], container: Container) -> dict[str, Run]:
+def _runs(names: Sequence[str], container: Workers) -> dict[str, Run]:
     runs: dict[str, Run] = {}
     if "relay" in names:
         runs["relay"] = container.relay().run
@@ -60,7 +60,7 @@ def _runs(names: Sequence[str], container: Container) -> dict[str, Run]:
     return runs
 
 
-def engine(names: Sequence[str], container: Container) -> Engine:
+def engine(names: Sequence[str], container: Workers) -> Engine:
     """One engine for what these workers fold."""
     return Engine(
         group="+".join(sorted(names)),

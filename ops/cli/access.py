@@ -13,7 +13,9 @@ from ops.settings import Settings, SettingsInvalid, load
 from ops.up.folder import kafka_servers, running
 
 if TYPE_CHECKING:
-    from ops.containers import Container
+    from ops.containers.api import Api
+    from ops.containers.core import Core
+    from ops.containers.workers import Workers
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder [default: RUNLEDGER_DATA]")]
 
@@ -26,11 +28,25 @@ def load_settings(**command_line: Any) -> Settings:
         raise Failed(str(error), code=2) from error
 
 
-def container_for(settings: Settings) -> "Container":
-    """The parts of a process that was given all addresses, or that finds them in the data folder."""
-    from ops.containers import Container  # noqa: PLC0415
+def core(settings: Settings) -> "Core":
+    """The store of the running system. Raises Failed when none runs."""
+    from ops.containers.core import Core  # noqa: PLC0415
 
-    return Container(settings=_with_addresses(settings), kafka_servers=_kafka(settings))
+    return Core(settings=_with_addresses(settings))
+
+
+def api(settings: Settings) -> "Api":
+    """What can follow runs as well."""
+    from ops.containers.api import Api  # noqa: PLC0415
+
+    return Api(settings=_with_addresses(settings))
+
+
+def workers(settings: Settings) -> "Workers":
+    """What can work."""
+    from ops.containers.workers import Workers  # noqa: PLC0415
+
+    return Workers(settings=_with_addresses(settings), kafka_servers=_kafka(settings))
 
 
 def _with_addresses(settings: Settings) -> Settings:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from ops.cli.access import Data, container_for, load_settings
+from ops.cli.access import Data, core, load_settings
 from ops.cli.output import AsJson, print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Events in the order of the log."""
-    events = container_for(load_settings(data=data)).log().read(after, limit)
+    events = core(load_settings(data=data)).log().read(after, limit)
     if as_json:
         print_json([_fields(event) for event in events])
         return
@@ -42,7 +42,7 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """Events as they come, a line each, until Ctrl-C."""
-    log = container_for(load_settings(data=data)).log()
+    log = core(load_settings(data=data)).log()
     for event in _follow(log, log.head() if after is None else after):
         print_line(msgspec.json.encode(_fields(event)).decode() if as_json else _line(event))
 

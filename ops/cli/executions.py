@@ -8,14 +8,14 @@ from uuid import UUID, uuid4
 
 import typer
 
-from ops.cli.access import Data, container_for, load_settings
+from ops.cli.access import Data, api, core, load_settings
 from ops.cli.output import AsJson, Failed, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from api.backend import Backend
     from application.executions import RunRequest
     from application.ports import Context
-    from ops.containers import Container
+    from ops.containers.core import Core
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -34,7 +34,7 @@ def list_(
     from api.views import row_view  # noqa: PLC0415
     from projections import execution_history  # noqa: PLC0415
 
-    container = container_for(load_settings(data=data))
+    container = core(load_settings(data=data))
     query = execution_history.page(None, None, limit)
     runs = [row_view(row) for row in container.read_models().find(query, execution_history.ExecutionRow)]
     if as_json:
@@ -51,7 +51,7 @@ def show(execution: Execution, data: Data = None, as_json: AsJson = False) -> No
     """One run: where it stands and what happened."""
     from projections.execution_status import timeline_entry  # noqa: PLC0415
 
-    container = container_for(load_settings(data=data))
+    container = api(load_settings(data=data))
     events = container.log().history(_id(execution))
     if not events or not events[0].type.startswith("Execution."):
         raise Failed(f"There is no run {execution}.")
@@ -70,7 +70,7 @@ def cancel(execution: Execution, data: Data = None, as_json: AsJson = False) -> 
     from application.ports import StreamNotFound  # noqa: PLC0415
     from domain.execution import ExecutionEnded  # noqa: PLC0415
 
-    container = container_for(load_settings(data=data))
+    container = core(load_settings(data=data))
     try:
         position = container.executions().cancel(_context(container), _id(execution))
     except StreamNotFound:
@@ -93,7 +93,7 @@ def run(
     from ops.cli.following import follow  # noqa: PLC0415
 
     request = _request(file, language, stdin, timeout)
-    container = container_for(load_settings(data=data))
+    container = api(load_settings(data=data))
     execution = _accept(container, request)
     if not detach:
         sys.exit(asyncio.run(follow(container.backend(), execution, as_json)))
@@ -126,7 +126,7 @@ def _text(file: str) -> str:
         raise Failed(f"{file} is not UTF-8 text.", NOT_RUN) from None
 
 
-def _accept(container: "Container", request: "RunRequest") -> UUID:
+def _accept(container: "Core", request: "RunRequest") -> UUID:
     from application.ports import LogUnavailable  # noqa: PLC0415
     from domain.aggregate import DomainError  # noqa: PLC0415
     from ops.store import ADMIN  # noqa: PLC0415
@@ -140,7 +140,7 @@ def _accept(container: "Container", request: "RunRequest") -> UUID:
         raise Failed(f"Not run: {refused}", NOT_RUN) from refused
 
 
-def _context(container: "Container") -> "Context":
+def _context(container: "Core") -> "Context":
     from application.ports import Context  # noqa: PLC0415
 
     return Context("operator", container.clock().now(), uuid4())

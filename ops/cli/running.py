@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.access import Data, container_for, load_settings
+from ops.cli import access
+from ops.cli.access import Data, load_settings
 from ops.cli.output import Failed
 from ops.settings import Settings
 
@@ -32,7 +33,7 @@ def api() -> None:
     settings = load_settings()
     _log_to_stderr()
     _trace("api", settings)
-    serve(container_for(settings), settings.port)
+    serve(access.api(settings), settings.port)
 
 
 def worker(names: Annotated[str, typer.Argument(help="One name or more, separated by commas.")]) -> None:
@@ -43,14 +44,14 @@ def worker(names: Annotated[str, typer.Argument(help="One name or more, separate
     if unknown := set(wanted) - set(NAMES):
         raise Failed(f"There is no worker {', '.join(sorted(unknown))}. The workers are {', '.join(NAMES)}.", code=2)
     _log_to_stderr()
-    run_workers(wanted, container_for(load_settings()))
+    run_workers(wanted, access.workers(load_settings()))
 
 
 def init() -> None:
     """Make the store and its first admin where they are missing. Prints the admin's password, once."""
     from ops.store import ADMIN, make_admin, prepare_store  # noqa: PLC0415
 
-    container = container_for(load_settings())
+    container = access.core(load_settings())
     prepare_store(container)
     password = make_admin(container)
     if password:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ops.cli.access import Data, container_for, load_settings
+from ops.cli.access import Data, core, load_settings
 from ops.cli.output import AsJson, Failed, print_json, print_line, print_table
 from ops.settings import shown
 
 if TYPE_CHECKING:
     from application.ports import EventLog
-    from ops.containers import Container
+    from ops.containers.core import Core
 
 COUNTED_EVENTS = 100_000
 
@@ -32,7 +32,7 @@ def show_config(data: Data = None, as_json: AsJson = False) -> None:
 
 def status(data: Data = None, as_json: AsJson = False) -> None:
     """The log's head, and how far every projection has come."""
-    found = _status(container_for(load_settings(data=data)))
+    found = _status(core(load_settings(data=data)))
     if as_json:
         print_json(found)
         return
@@ -41,7 +41,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     print_table(("projection", "position", "events behind"), rows, "")
 
 
-def _status(container: "Container") -> dict[str, Any]:
+def _status(container: "Core") -> dict[str, Any]:
     from projections import execution_status  # noqa: PLC0415
     from projections.registry import EFFECTS, READ_MODELS  # noqa: PLC0415
 

@@ -18,7 +18,7 @@ from application.accounts import Accounts, NotLoggedIn, WeakPassword, WrongLogin
 from application.ports import Context
 from domain.name import NameTaken
 from domain.user import Locked, Role
-from ops.containers import RandomIds, SystemClock
+from ops.containers.core import RandomIds, SystemClock
 
 KEY = b"k" * 32
 PASSWORD = "correct horse battery"

@@ -7,20 +7,20 @@ from uuid import UUID
 from adapters.mongo.read_models import collection_name
 from application.ports import Recorded
 from domain.execution import Execution
-from ops.cli.access import container_for
-from ops.containers import Container
+from ops.cli.access import workers
+from ops.containers.workers import Workers
 from ops.settings import load
 from projections.engine import coalesce
 from projections.registry import READ_MODELS
 from tests.system import System
 
 
-def container_of(system: System) -> Container:
+def container_of(system: System) -> Workers:
     """The parts of this test's own process, on the running system."""
-    return container_for(load({"RUNLEDGER_DATA": str(system.data)}))
+    return workers(load({"RUNLEDGER_DATA": str(system.data)}))
 
 
-def whole_log(container: Container) -> list[Recorded]:
+def whole_log(container: Workers) -> list[Recorded]:
     events: list[Recorded] = []
     while page := container.log().read(events[-1].position if events else 0, 5_000):
         events += page
@@ -49,7 +49,7 @@ def check_runs(events: list[Recorded], acknowledged: Iterable[str]) -> None:
     assert {run: count for run, count in ends.items() if count != 1} == {}
 
 
-def check_read_models(container: Container, events: list[Recorded]) -> None:
+def check_read_models(container: Workers, events: list[Recorded]) -> None:
     """Every document is what a fold of the whole log makes of it, and there is no other."""
     for projection in READ_MODELS:
         generation = container.read_models().generation(projection.name)
@@ -59,7 +59,7 @@ def check_read_models(container: Container, events: list[Recorded]) -> None:
         assert found == expected, projection.name
 
 
-def check_nothing_left(system: System, container: Container) -> None:
+def check_nothing_left(system: System, container: Workers) -> None:
     """No sandbox, no task."""
     assert container.sandbox().list() == []
     assert container.executor_tasks().pending() == []

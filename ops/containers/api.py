@@ -1,0 +1,44 @@
+"""What the API has, and the commands that follow a run."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from dependency_injector import providers
+from redis.asyncio import Redis
+
+from adapters.mongo.queries import MotorReadModels
+from adapters.redis.bus import RedisBus
+from api.backend import Backend
+from ops.containers.core import Core
+
+THREADS = 16
+PAGE = Path(__file__).parents[2] / "webapp" / "dist"
+
+
+class Api(Core):
+    redis = providers.Singleton(Redis.from_url, Core.settings.provided.redis_url)
+    backend = providers.Singleton(
+        Backend,
+        accounts=Core.accounts,
+        executions=Core.executions,
+        log=Core.log,
+        seals=Core.seals,
+        read_models=providers.Singleton(
+            MotorReadModels, Core.settings.provided.mongo_url, Core.settings.provided.mongo_database
+        ),
+        bus=providers.Singleton(RedisBus, redis),
+        clock=Core.clock,
+        ids=Core.ids,
+        catalogue=providers.Callable(lambda runtimes: lambda: runtimes.rows, Core.runtimes),
+        defaults=Core.defaults,
+        ceilings=Core.ceilings,
+        checks=providers.Dict(
+            {
+                "event store": Core.log.provided.head,
+                "read models": providers.Callable(lambda m: lambda: m.generation("execution_status"), Core.read_models),
+            }
+        ),
+        page=PAGE,
+        is_https=False,
+        threads=providers.Singleton(ThreadPoolExecutor, THREADS, "crossing"),
+    )

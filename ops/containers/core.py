@@ -1,0 +1,85 @@
+"""What every process and command has."""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from dependency_injector import containers, providers
+
+from adapters.bubblewrap.runtimes import LocalRuntimes
+from adapters.mongo.chunks import Chunks
+from adapters.mongo.connection import connect
+from adapters.mongo.journal import Journal
+from adapters.mongo.keys import DataKeys
+from adapters.mongo.log import MongoEventLog
+from adapters.mongo.people import MongoCredentials, MongoSessions
+from adapters.mongo.read_models import MongoReadModels
+from adapters.mongo.seals import MongoSeals
+from adapters.secrets.names import HmacNames
+from adapters.secrets.passwords import Argon2Passwords
+from application.accounts import Accounts
+from application.executions import Executions
+from domain.execution import Limits
+from ops.master_key import master_key
+from ops.settings import Settings
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class RandomIds:
+    def new(self) -> UUID:
+        return uuid4()
+
+
+def ceilings(settings: Settings) -> Limits:
+    return Limits(
+        wall_seconds=settings.max_wall_seconds,
+        cpus=settings.max_cpus,
+        memory_bytes=settings.max_memory_bytes,
+        pids=settings.max_pids,
+        output_bytes=settings.max_output_bytes,
+        disk_bytes=settings.max_disk_bytes,
+    )
+
+
+def defaults(ceilings: Limits) -> Limits:
+    """The usual limits, and none above its ceiling."""
+    usual = Limits()
+    return Limits(*(min(getattr(usual, name), getattr(ceilings, name)) for name in Limits.__struct_fields__))
+
+
+class Core(containers.DeclarativeContainer):
+    """The store, and the commands on it. Each part is made when it is first asked for."""
+
+    settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
+
+    clock = providers.Singleton(SystemClock)
+    ids = providers.Singleton(RandomIds)
+    master_key = providers.Singleton(master_key, settings)
+    ceilings = providers.Singleton(ceilings, settings)
+    defaults = providers.Singleton(defaults, ceilings)
+
+    mongo = providers.Singleton(connect, settings.provided.mongo_url)
+    database = providers.Singleton(lambda client, name: client[name], mongo, settings.provided.mongo_database)
+    journal = providers.Singleton(Journal, database)
+    log = providers.Singleton(MongoEventLog, journal)
+    seals = providers.Singleton(
+        MongoSeals, providers.Singleton(DataKeys, database, master_key), providers.Singleton(Chunks, database)
+    )
+    read_models = providers.Singleton(MongoReadModels, database)
+    sessions = providers.Singleton(MongoSessions, database)
+
+    runtimes = providers.Singleton(LocalRuntimes)
+    accounts = providers.Singleton(
+        Accounts,
+        log,
+        seals,
+        ids,
+        providers.Singleton(HmacNames, master_key),
+        providers.Singleton(Argon2Passwords),
+        providers.Singleton(MongoCredentials, database),
+        sessions,
+    )
+    executions = providers.Singleton(Executions, log, seals, ids, runtimes, defaults, ceilings)

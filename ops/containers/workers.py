@@ -1,0 +1,47 @@
+"""What the workers have."""
+
+from collections.abc import Callable
+
+from dependency_injector import providers
+from redis import Redis
+
+from adapters.bubblewrap.sandbox import BubblewrapSandbox
+from adapters.kafka.lanes import KafkaFeed
+from adapters.kafka.relay import Relay
+from adapters.mongo.read_models import MongoTasks, MongoUnfinishedRuns
+from adapters.redis.live_output import RedisLiveOutput
+from adapters.redis.notices import RedisNotices
+from application.backlog import Backlog
+from application.executor import Executor
+from application.monitor import Monitor
+from application.reconciler import Reconciler
+from ops.containers.core import Core
+from projections.sandbox_tasks import EXECUTOR, MONITOR
+
+REDIS_TIMEOUT_SECONDS = 5.0
+
+
+class Workers(Core):
+    kafka_servers: providers.Dependency[Callable[[], str]] = providers.Dependency()
+
+    redis = providers.Singleton(Redis.from_url, Core.settings.provided.redis_url, socket_timeout=REDIS_TIMEOUT_SECONDS)
+    notices = providers.Singleton(RedisNotices, redis)
+    live_output = providers.Singleton(RedisLiveOutput, redis, Core.seals)
+
+    relay = providers.Singleton(Relay, Core.journal, kafka_servers)
+    feed = providers.Singleton(KafkaFeed, Core.log, kafka_servers)
+
+    sandbox = providers.Singleton(
+        BubblewrapSandbox,
+        Core.settings.provided.data,
+        Core.settings.provided.slots,
+        Core.settings.provided.allow_weak_sandbox,
+    )
+    executor_tasks = providers.Singleton(MongoTasks, Core.read_models, providers.Object(EXECUTOR))
+    monitor_tasks = providers.Singleton(MongoTasks, Core.read_models, providers.Object(MONITOR))
+    executor_backlog = providers.Singleton(Backlog, executor_tasks)
+    monitor_backlog = providers.Singleton(Backlog, monitor_tasks)
+    executor = providers.Singleton(Executor, Core.log, Core.seals, Core.clock, executor_backlog, sandbox, Core.runtimes)
+    monitor = providers.Singleton(Monitor, Core.log, Core.seals, Core.clock, monitor_backlog, sandbox, live_output)
+    unfinished = providers.Singleton(MongoUnfinishedRuns, Core.read_models)
+    reconciler = providers.Singleton(Reconciler, Core.log, Core.clock, unfinished, executor_tasks, sandbox)
