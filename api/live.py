@@ -82,10 +82,11 @@ class LiveStreams:
                     log.warning("live streams cannot be checked: %s", error)
 
     async def _remind(self, backend: Backend) -> None:
-        positions = {stream.execution: stream.place.position for stream in self._open}
-        moved = {run.id for run in await backend.read_models.find(execution_status.moved(positions), ExecutionStatus)}
+        wanted = execution_status.several({stream.execution for stream in self._open})
+        positions = {run.id: run.position for run in await backend.read_models.find(wanted, ExecutionStatus)}
         for stream, inbox in list(self._open.items()):
-            if stream.execution in moved or await backend.bus.frames(stream.execution, stream.place.frame, 1):
+            has_moved = positions.get(stream.execution, 0) > stream.place.position
+            if has_moved or await backend.bus.frames(stream.execution, stream.place.frame, 1):
                 inbox.put(None)
 
 

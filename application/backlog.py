@@ -8,6 +8,7 @@ from uuid import UUID
 from application.ports import Task, Tasks
 
 LOOK_EVERY_SECONDS = 5.0
+FORGET_EVERY_SECONDS = 0.5
 
 
 class Backlog:
@@ -18,6 +19,8 @@ class Backlog:
         self._waiting: dict[UUID, Task] = {}
         self._begun: set[UUID] = set()
         self._changed = Condition()
+        self._done: list[UUID] = []
+        self._forgot_at = time.monotonic()
         self._looked_at = float("-inf")
 
     def offer(self, tasks: Iterable[Task]) -> None:
@@ -37,7 +40,10 @@ class Backlog:
             self._changed.wait(seconds)
 
     def waiting(self) -> Sequence[Task]:
-        """Those nobody has begun, the oldest first. Looks into the store when that is due."""
+        """Those nobody has begun, the oldest first. Does what is due in the store."""
+        if time.monotonic() - self._forgot_at > FORGET_EVERY_SECONDS:
+            self._forgot_at = time.monotonic()
+            self.forget_done()
         if time.monotonic() - self._looked_at > LOOK_EVERY_SECONDS:
             self._looked_at = time.monotonic()
             self.offer(self._tasks.pending())
@@ -55,7 +61,17 @@ class Backlog:
             self._begun.discard(task.id)
 
     def done(self, task: Task) -> None:
-        self._tasks.done(task.id)
+        """It is forgotten within a second, with others; done again after a crash before that, it does no harm."""
         with self._changed:
             self._waiting.pop(task.id, None)
-            self._begun.discard(task.id)
+            self._begun.add(task.id)
+            self._done.append(task.id)
+
+    def forget_done(self) -> None:
+        """Now, where some are due."""
+        with self._changed:
+            done, self._done = self._done, []
+        if done:
+            self._tasks.done(done)
+            with self._changed:
+                self._begun.difference_update(done)

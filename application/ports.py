@@ -204,7 +204,8 @@ class Tasks(Protocol):
     def pending(self) -> Sequence[Task]:
         """The oldest first."""
 
-    def done(self, task: UUID) -> None: ...
+    def done(self, tasks: Sequence[UUID]) -> None:
+        """Forget them; harmless when they are forgotten already."""
 
 
 class UnfinishedRuns(Protocol):

@@ -3,8 +3,10 @@
 import logging
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Event, Thread
 
+from application.ports import LogUnavailable
 from ops.containers.workers import Workers
 from projections.engine import Engine
 from projections.projection import Projection
@@ -43,6 +45,9 @@ def run_workers(names: Sequence[str], container: Workers) -> None:
     container.monitor_backlog().wake()
     for thread in threads:
         thread.join(STOP_SECONDS)
+    for backlog in (container.executor_backlog(), container.monitor_backlog()):
+        with suppress(LogUnavailable):  # done again after the next start, without harm
+            backlog.forget_done()
     container.journal().close()
 
 

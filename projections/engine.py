@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Event
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -38,6 +38,10 @@ Changes = Mapping[UUID, Mapping[str, Any]]
 """Fields to set, by document."""
 
 
+class BatchTooLarge(Exception):
+    """More than one transaction of the store can hold."""
+
+
 class Move(msgspec.Struct, frozen=True):
     """One projection's step in one lane: the documents to change, and where its cursor stands then."""
 
@@ -53,7 +57,10 @@ class ReadModels(Protocol):
         """Become the owner of a lane: a new epoch, after which older owners cannot commit."""
 
     def commit(self, moves: Sequence[Move]) -> None:
-        """Change documents and move cursors in one transaction, all or nothing. Raises CursorLost, LogUnavailable."""
+        """Change documents and move cursors in one transaction, all or nothing.
+
+        Raises CursorLost, BatchTooLarge or LogUnavailable; then nothing has changed.
+        """
 
 
 class Notices(Protocol):
@@ -106,10 +113,32 @@ class Engine:
     def _fold(self, events: Mapping[int, Sequence[Recorded]]) -> None:
         able = [(name, lane) for lane in events for name in self._projections if not self._is_stalled(lane, name)]
         moves = [move for name, lane in able if (move := self._move(name, lane, events[lane]))]
+        for group in self._in_order(moves):
+            try:
+                self._tell(self._commit(group), events)
+            except BatchTooLarge:
+                return self._fold_in_parts(events)
+        return None
+
+    def _in_order(self, moves: Sequence[Move]) -> Iterator[Sequence[Move]]:
+        """Effects first: somebody waits for them. What changes nothing needs no commit now."""
         for move in moves:
-            self._folded[move.cursor.lane, move.cursor.projection] = move.position
-        if changing := [move for move in moves if move.changes]:
-            self._tell(self._commit(changing), events)
+            if not move.changes:
+                self._folded[move.cursor.lane, move.cursor.projection] = move.position
+        for is_effect in (True, False):
+            group = [move for move in moves if move.changes and self._is_effect(move) is is_effect]
+            if group:
+                yield group
+
+    def _is_effect(self, move: Move) -> bool:
+        return self._projections[move.cursor.projection].is_effect
+
+    def _fold_in_parts(self, events: Mapping[int, Sequence[Recorded]]) -> None:
+        """In halves, and those in halves again, until the store takes them."""
+        ordered = sorted((event for of_lane in events.values() for event in of_lane), key=lambda event: event.position)
+        middle = len(ordered) // 2
+        self._fold(_by_lane(ordered[:middle]))
+        self._fold(_by_lane(ordered[middle:]))
 
     def _save_idle(self) -> None:
         """Once a second, store the cursors that events which changed nothing have left behind."""
@@ -147,6 +176,7 @@ class Engine:
         for move in moves:
             moved = msgspec.structs.replace(move.cursor, position=move.position)
             self._cursors[moved.lane][moved.projection] = moved
+            self._folded[moved.lane, moved.projection] = moved.position
         return moves
 
     def _tell(self, moves: Sequence[Move], events: Mapping[int, Sequence[Recorded]]) -> None:

@@ -1,6 +1,6 @@
 """Where each run stands: one document per execution, and its part of the live stream."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -116,10 +116,8 @@ def one(execution: UUID) -> Query:
     return Query("execution_status", {"_id": execution}, limit=1)
 
 
-def moved(positions: dict[UUID, int]) -> Query:
-    """Those runs whose document is past the position given for each."""
-    beyond = [{"_id": execution, "position": {"$gt": position}} for execution, position in positions.items()]
-    return Query("execution_status", {"$or": beyond})
+def several(executions: Iterable[UUID]) -> Query:
+    return Query("execution_status", {"_id": {"$in": list(executions)}})
 
 
 def unfinished() -> Query:

@@ -1,4 +1,4 @@
-"""Apache Kafka itself, one node in KRaft mode, where its files have been fetched.
+"""Apache Kafka itself, one node in KRaft mode, where `.ci/kafka` has fetched its files.
 
 `$RUNLEDGER_KAFKA`, by default the cache folder's `runledger/kafka-4.3.1`, holds `java/` (a Java 21 runtime) and
 `kafka/libs/` (the broker's jars from Maven Central).

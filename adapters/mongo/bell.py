@@ -11,55 +11,76 @@ AWAIT_MS = 1_000
 
 
 class Bell:
-    """Rung by this process's own writer directly, and for other processes' commits by a change stream."""
+    """Rung by this process's own writer. Those below hear the writers of other processes as well."""
 
-    def __init__(self, commits: Collection[dict[str, Any]]) -> None:
-        self._commits = commits
+    def __init__(self) -> None:
         self._changed = Condition()
         self._rings = 0
-        self._position = 0
+        self._end = 0
         self._closed = Event()
-        self._watcher: Thread | None = None
+        self._listener: Thread | None = None
 
-    def ring(self, position: int | None = None) -> None:
-        """Wake everybody who waits; not for the commit at a position that it was rung for already."""
+    @property
+    def end(self) -> int:
+        """Where the log ended when it was last heard of; it may reach farther by now."""
+        return self._end
+
+    def ring(self, end: int) -> None:
+        """Wake everybody who waits, unless it was rung for a log that reaches as far."""
         with self._changed:
-            if position is None or position > self._position:
-                self._position = position or self._position
-                self._rings += 1
-                self._changed.notify_all()
+            if end > self._end:
+                self._end = end
+                self._wake()
 
     def wait(self, heard: int, timeout: float) -> int:
         """Wait for a ring after the `heard` first ones, `timeout` seconds at most. Returns how many there were."""
-        self._start_watching()
+        self.listen()
         with self._changed:
             self._changed.wait_for(lambda: self._rings != heard, timeout)
             return self._rings
 
-    def close(self) -> None:
-        """Stop watching; whoever waits is woken."""
-        self._closed.set()
-        self.ring()
-        if self._watcher:
-            self._watcher.join()
-
-    def _start_watching(self) -> None:
+    def listen(self) -> None:
+        """Begin to hear other processes; harmless when it has begun."""
         with self._changed:
-            if self._watcher is None:
-                self._watcher = Thread(target=self._watch, name="bell", daemon=True)
-                self._watcher.start()
+            if self._listener is None:
+                self._listener = Thread(target=self._listen, name="bell", daemon=True)
+                self._listener.start()
 
-    def _watch(self) -> None:
+    def close(self) -> None:
+        """Stop listening; whoever waits is woken."""
+        self._closed.set()
+        with self._changed:
+            self._wake()
+        if self._listener:
+            self._listener.join()
+
+    def _wake(self) -> None:
+        self._rings += 1
+        self._changed.notify_all()
+
+    def _listen(self) -> None:
+        """In a thread of its own, until closed."""
+
+
+class ChangeStreamBell(Bell):
+    """Hears other processes by a change stream, which needs nothing but the store itself."""
+
+    def __init__(self, commits: Collection[dict[str, Any]]) -> None:
+        super().__init__()
+        self._commits = commits
+
+    def _listen(self) -> None:
         while not self._closed.is_set():
             try:
                 self._follow()
             except PyMongoError:
                 self._closed.wait(1.0)
-            self.ring()
+            with self._changed:  # it may have missed something
+                self._wake()
 
     def _follow(self) -> None:
-        only_inserts: list[dict[str, Any]] = [{"$match": {"operationType": "insert"}}, {"$project": {"documentKey": 1}}]
-        with self._commits.watch(only_inserts, max_await_time_ms=AWAIT_MS) as stream:
+        ends: list[dict[str, Any]] = [{"$match": {"operationType": "insert"}}, {"$project": {"fullDocument.z": 1}}]
+        with self._commits.watch(ends, max_await_time_ms=AWAIT_MS) as stream:
             while not self._closed.is_set():
                 if (change := stream.try_next()) is not None:
-                    self.ring(change["documentKey"]["_id"])
+                    self.ring(change["fullDocument"]["z"])

@@ -96,6 +96,5 @@ def collection(database: Database[Document]) -> Collection[Document]:
     commits.create_index("k", unique=True)
     commits.create_index("z")
     commits.create_index("st")
-    commits.create_index("c")
     commits.create_index([("l", 1), ("z", 1)])
     return commits

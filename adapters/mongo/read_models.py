@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import bson
 import msgspec
 from pymongo import IndexModel, UpdateOne
 from pymongo.client_session import ClientSession
@@ -13,16 +14,20 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from adapters.mongo.connection import DURABLE, MAJORITY, Document, durable, newest, reachable
+from adapters.mongo.connection import DURABLE, Document, durable, newest, reachable
 from application.ports import Task
 from projections import execution_status, sandbox_tasks
-from projections.engine import Cursor, CursorLost, Move
+from projections.engine import BatchTooLarge, Cursor, CursorLost, Move
 from projections.projection import Projection, Query
 
 T = TypeVar("T")
 
 TRIES = 5
-POINTER_SECONDS = 0.25
+POINTER_SECONDS = 0.5
+TRANSACTION_BYTES = 4 * 1024 * 1024
+"""SecantusDB refuses a transaction of more than a fifteenth of its cache, each time; half of that is used."""
+SMALL_BATCH = 16
+"""So few documents are never too large together."""
 
 
 class OtherVersion(Exception):
@@ -91,27 +96,39 @@ class MongoReadModels:
             self._in_transaction(lambda session: self._write(moves, session))
 
     def _write(self, moves: Sequence[Move], session: ClientSession) -> None:
-        self._move_cursors(moves, session)
-        for move in moves:
-            if move.changes:
-                self._documents(move.cursor.projection, move.cursor.generation).bulk_write(
-                    [_put(id, fields, move.cursor.lane) for id, fields in move.changes.items()],
-                    ordered=False,
-                    session=session,
-                )
-
-    def _move_cursors(self, moves: Sequence[Move], session: ClientSession) -> None:
-        steps = [UpdateOne(_as_claimed(move.cursor), {"$set": {"position": move.position}}) for move in moves]
-        moved = self._cursors.bulk_write(steps, ordered=False, session=session)
+        steps = [self._step(move.cursor, move.position) for move in moves]
+        puts = [self._put(move.cursor, id, fields) for move in moves for id, fields in move.changes.items()]
+        if len(puts) > SMALL_BATCH and self._size(moves) > TRANSACTION_BYTES:
+            raise BatchTooLarge
+        written = self._client.bulk_write([*steps, *puts], session=session, verbose_results=True)
         # An update that matches nothing does not abort the transaction by itself.
-        if moved.matched_count != len(moves):
+        if any(written.update_results[index].matched_count != 1 for index in range(len(steps))):
             raise CursorLost
+
+    def _size(self, moves: Sequence[Move]) -> int:
+        options = self._database.codec_options
+        return sum(
+            len(bson.encode(dict(fields), codec_options=options)) for move in moves for fields in move.changes.values()
+        )
+
+    def _step(self, cursor: Cursor, position: int) -> UpdateOne:
+        """Moves the cursor while nobody else has claimed or moved it."""
+        as_claimed = {
+            "_id": cursor_id(cursor.projection, cursor.generation, cursor.lane),
+            "epoch": cursor.epoch,
+            "position": cursor.position,
+        }
+        return UpdateOne(as_claimed, {"$set": {"position": position}}, namespace=self._cursors.full_name)
+
+    def _put(self, cursor: Cursor, id: UUID, fields: Mapping[str, Any]) -> UpdateOne:
+        namespace = f"{self._database.name}.{collection_name(cursor.projection, cursor.generation)}"
+        return UpdateOne({"_id": id}, {"$set": {**fields, "lane": cursor.lane}}, upsert=True, namespace=namespace)
 
     def _in_transaction(self, act: Callable[[ClientSession], T]) -> T:
         for tries_left in reversed(range(TRIES)):
             with self._client.start_session(causal_consistency=False) as session:
                 try:
-                    with session.start_transaction(read_concern=MAJORITY, write_concern=DURABLE):
+                    with session.start_transaction(write_concern=DURABLE):
                         return act(session)
                 except OperationFailure as error:
                     if not (tries_left and error.has_error_label("TransientTransactionError")):
@@ -120,7 +137,7 @@ class MongoReadModels:
         raise AssertionError
 
     def generation(self, projection: str) -> int:
-        """The live generation, as it was a quarter of a second ago at most."""
+        """The live generation, as it was half a second ago at most."""
         if (known := self._pointers.get(projection)) is None:
             with reachable():
                 known = self._pointers.put(projection, newest(self._generations).find_one({"_id": projection}))
@@ -140,10 +157,10 @@ class MongoReadModels:
             found = documents.find(query.filter, sort=list(query.sort) or None, limit=query.limit)
             return [as_type(document, kind) for document in found]
 
-    def delete(self, projection: str, id: UUID) -> None:
-        """Remove one document of an effect, which is done."""
+    def delete(self, projection: str, ids: Sequence[UUID]) -> None:
+        """Remove documents of an effect, which are done."""
         with reachable():
-            self._documents(projection, self.generation(projection)).delete_one({"_id": id})
+            self._documents(projection, self.generation(projection)).delete_many({"_id": {"$in": list(ids)}})
 
     def _documents(self, projection: str, generation: int) -> Collection[Document]:
         return durable(self._database, collection_name(projection, generation))
@@ -178,8 +195,8 @@ class MongoTasks:
     def pending(self) -> Sequence[Task]:
         return self._read_models.find(sandbox_tasks.pending(self._projection), Task)
 
-    def done(self, task: UUID) -> None:
-        self._read_models.delete(self._projection.name, task)
+    def done(self, tasks: Sequence[UUID]) -> None:
+        self._read_models.delete(self._projection.name, tasks)
 
 
 class MongoUnfinishedRuns:
@@ -195,16 +212,6 @@ class MongoUnfinishedRuns:
 def as_type(document: Mapping[str, Any], kind: type[T]) -> T:
     """A stored document as a type of its projection; `_id` is called `id` there."""
     return msgspec.convert(dict(document) | {"id": document["_id"]}, kind, builtin_types=(UUID, bytes, datetime))
-
-
-def _put(id: UUID, fields: Mapping[str, Any], lane: int) -> UpdateOne:
-    return UpdateOne({"_id": id}, {"$set": {**fields, "lane": lane}}, upsert=True)
-
-
-def _as_claimed(cursor: Cursor) -> Document:
-    """The cursor's document while nobody else has claimed or moved it."""
-    id = cursor_id(cursor.projection, cursor.generation, cursor.lane)
-    return {"_id": id, "epoch": cursor.epoch, "position": cursor.position}
 
 
 def collection_name(projection: str, generation: int) -> str:

@@ -17,6 +17,7 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
+from adapters.mongo.bell import Bell
 from adapters.mongo.commits import Commit, Document, document
 from adapters.mongo.connection import newest
 from adapters.mongo.heads import Head
@@ -48,14 +49,13 @@ ORIGIN = _End(0, datetime(1970, 1, 1, tzinfo=UTC))
 class Tail:
     """Places commits behind one another. Used by one thread at a time; other processes may write as well."""
 
-    def __init__(self, commits: Collection[Document]) -> None:
+    def __init__(self, commits: Collection[Document], bell: Bell) -> None:
         self._commits = commits
+        self._bell = bell
         self._newest = newest(commits)
         self._confirmed = ORIGIN
         """An end that a majority holds, so that no failover can take it back: no hole can open before the next one."""
         self._is_current = False
-        self.begin: int | None = None
-        """The first position of the commit that was placed last."""
 
     def place(self, commits: Sequence[Commit]) -> int:
         """Store these as one document, all or none. Returns the first position.
@@ -107,7 +107,22 @@ class Tail:
         if not self._is_current:
             self._confirmed = self._read_end()
             self._is_current = True
+        if self._bell.end > self._confirmed.position:
+            self._confirmed = self._look(self._bell.end)
         return self._confirmed.position + 1, max(self._confirmed.at, datetime.now(UTC))
+
+    @property
+    def end(self) -> int:
+        """The last position known to be held by a majority."""
+        return self._confirmed.position
+
+    def _look(self, heard: int) -> _End:
+        """The end that the bell told of, if it is there: hearsay alone must not open a hole."""
+        try:
+            found = self._commits.find_one({"z": heard}, {"z": 1, "at": 1})
+        except PyMongoError as error:
+            raise OperationalError(f"the end of the log cannot be read: {error}") from error
+        return _End(found["z"], found["at"]) if found else self._confirmed
 
     def _read_end(self) -> _End:
         try:
@@ -127,7 +142,6 @@ class Tail:
         raise OutcomeUnknown("no majority of the event store's nodes confirms the last commit")
 
     def _move_to(self, placed: Document) -> None:
-        self.begin = placed["_id"]
         self._confirmed = _End(placed["z"], placed["at"])
         self._is_current = True
 
@@ -200,7 +214,7 @@ class Tail:
         try:
             self._commits.insert_one(placing)
         except DuplicateKeyError as error:
-            if not self._newest.find_one({"c": placing["c"][0]}, {"_id": 1}):
+            if not self._newest.find_one({"k": placing["k"][0], "c": placing["c"][0]}, {"_id": 1}):
                 self._refuse(error.details)
             self._await_majority({"_id": placing["_id"], "c": placing["c"][0]})
 

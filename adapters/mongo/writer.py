@@ -67,6 +67,7 @@ class Writer:
 
     def _start(self) -> None:
         if self._thread is None:
+            self._bell.listen()
             self._thread = Thread(target=self._run, name="writer", daemon=True)
             self._thread.start()
 
@@ -78,7 +79,7 @@ class Writer:
                 self._store(group)
             except BaseException as error:  # noqa: BLE001 - it belongs to those who wait for an answer
                 _answer_rest(group, error)
-            self._bell.ring(self._tail.begin)
+            self._bell.ring(self._tail.end)
 
     # Grouping -------------------------------------------------------------------------------------------------
 

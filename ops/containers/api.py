@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "webapp" / "dist"
 
 
 class Api(Core):
-    redis = providers.Singleton(Redis.from_url, Core.settings.provided.redis_url)
+    live_redis = providers.Singleton(Redis.from_url, Core.settings.provided.redis_url)
     backend = providers.Singleton(
         Backend,
         accounts=Core.accounts,
@@ -26,7 +26,7 @@ class Api(Core):
         read_models=providers.Singleton(
             MotorReadModels, Core.settings.provided.mongo_url, Core.settings.provided.mongo_database
         ),
-        bus=providers.Singleton(RedisBus, redis),
+        bus=providers.Singleton(RedisBus, live_redis),
         clock=Core.clock,
         ids=Core.ids,
         catalogue=providers.Callable(lambda runtimes: lambda: runtimes.rows, Core.runtimes),

@@ -1,9 +1,11 @@
 """What every process and command has."""
 
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID, uuid4
 
 from dependency_injector import containers, providers
+from redis import Redis
 
 from adapters.bubblewrap.runtimes import LocalRuntimes
 from adapters.mongo.chunks import Chunks
@@ -14,6 +16,7 @@ from adapters.mongo.log import MongoEventLog
 from adapters.mongo.people import MongoCredentials, MongoSessions
 from adapters.mongo.read_models import MongoReadModels
 from adapters.mongo.seals import MongoSeals
+from adapters.redis.bell import RedisBell
 from adapters.secrets.names import HmacNames
 from adapters.secrets.passwords import Argon2Passwords
 from application.accounts import Accounts
@@ -21,6 +24,8 @@ from application.executions import Executions
 from domain.execution import Limits
 from ops.master_key import master_key
 from ops.settings import Settings
+
+REDIS_TIMEOUT_SECONDS = 5.0
 
 
 class SystemClock:
@@ -63,7 +68,9 @@ class Core(containers.DeclarativeContainer):
 
     mongo = providers.Singleton(connect, settings.provided.mongo_url)
     database = providers.Singleton(lambda client, name: client[name], mongo, settings.provided.mongo_database)
-    journal = providers.Singleton(Journal, database)
+    redis = providers.Singleton(Redis.from_url, settings.provided.redis_url, socket_timeout=REDIS_TIMEOUT_SECONDS)
+    bell_of = providers.Callable(lambda redis: partial(RedisBell, redis), redis)
+    journal = providers.Singleton(Journal, database, bell_of=bell_of)
     log = providers.Singleton(MongoEventLog, journal)
     seals = providers.Singleton(
         MongoSeals, providers.Singleton(DataKeys, database, master_key), providers.Singleton(Chunks, database)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from dependency_injector import providers
-from redis import Redis
 
 from adapters.bubblewrap.sandbox import BubblewrapSandbox
 from adapters.kafka.lanes import KafkaFeed
@@ -18,15 +17,12 @@ from application.reconciler import Reconciler
 from ops.containers.core import Core
 from projections.sandbox_tasks import EXECUTOR, MONITOR
 
-REDIS_TIMEOUT_SECONDS = 5.0
-
 
 class Workers(Core):
     kafka_servers: providers.Dependency[Callable[[], str]] = providers.Dependency()
 
-    redis = providers.Singleton(Redis.from_url, Core.settings.provided.redis_url, socket_timeout=REDIS_TIMEOUT_SECONDS)
-    notices = providers.Singleton(RedisNotices, redis)
-    live_output = providers.Singleton(RedisLiveOutput, redis, Core.seals)
+    notices = providers.Singleton(RedisNotices, Core.redis)
+    live_output = providers.Singleton(RedisLiveOutput, Core.redis, Core.seals)
 
     relay = providers.Singleton(Relay, Core.journal, kafka_servers)
     feed = providers.Singleton(KafkaFeed, Core.log, kafka_servers)

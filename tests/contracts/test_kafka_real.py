@@ -1,4 +1,4 @@
-"""The same promises on Apache Kafka itself; skipped where it has not been fetched."""
+"""The same promises on Apache Kafka itself; skipped where it could not be fetched."""
 
 import threading
 import time

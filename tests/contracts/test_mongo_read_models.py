@@ -1,6 +1,6 @@
 """Read models: documents and cursors move together or not at all, and only for the owner."""
 
-from threading import Event
+from threading import Event, Thread
 from uuid import uuid4
 
 import msgspec
@@ -183,9 +183,30 @@ def test_a_done_task_is_gone_and_doing_it_again_is_harmless(store):
     run_engine(store, EFFECTS, events_of_a_run(), lambda: store.positions(EFFECTS[0].name)[0] >= 4)
     tasks = MongoTasks(store, sandbox_tasks.EXECUTOR)
     first, *rest = tasks.pending()
-    tasks.done(first.id)
-    tasks.done(first.id)
+    tasks.done([first.id])
+    tasks.done([first.id])
     assert tasks.pending() == rest
+
+
+def test_a_batch_that_no_transaction_can_hold_is_folded_in_parts(store):
+    def fold(event):
+        yield Put(uuid4(), content=b"x" * 300_000)
+
+    large = Projection("execution_history", 1, fold)
+    events = [msgspec.structs.replace(events_of_a_run()[0], position=position) for position in range(1, 61)]
+
+    class WholeFeed(ListedFeed):
+        def poll(self, timeout):
+            events, self.waiting = self.waiting, []
+            return events
+
+    stop = Event()
+    feed = WholeFeed(events, stop)
+    Thread(target=Engine("test", (large,), feed, store, NoNotices()).run, args=(stop,)).start()
+    while store.positions("execution_history")[0] < 60:
+        assert not stop.wait(0.1)
+    stop.set()
+    assert len(documents(store, large)) == 60
 
 
 def test_a_server_that_is_gone_is_told_as_such():

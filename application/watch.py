@@ -1,0 +1,147 @@
+"""One run, followed from its sandbox to the end that is recorded."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from threading import Event, Timer
+
+from application.coalescing import Coalescer
+from application.frames import encode_frames
+from application.handler import change
+from application.ports import (
+    Clock,
+    Context,
+    Ended,
+    EventLog,
+    FramesMissing,
+    LiveOutput,
+    LiveUnavailable,
+    Output,
+    Sandbox,
+    SandboxNotFound,
+    Seals,
+    Started,
+    Task,
+)
+from domain.execution import Execution, ExecutionEnded, Outcome
+
+log = logging.getLogger(__name__)
+
+ACTOR = "worker:monitor"
+GRACE_SECONDS = 0.03
+"""A run that ends within this time records its start and its end in one commit, for half the price."""
+
+
+class Watch:
+    """Passes a run's output on live, stores all of it at the end, and records how the run ended."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        seals: Seals,
+        clock: Clock,
+        sandbox: Sandbox,
+        live: LiveOutput,
+        task: Task,
+        name: str,
+        buffered: Event,
+    ) -> None:
+        self._log = log
+        self._seals = seals
+        self._clock = clock
+        self._sandbox = sandbox
+        self._live = live
+        self._task = task
+        self._name = name
+        self._coalescer = Coalescer(self._pass_on, buffered)
+        self._started_at: datetime | None = None
+        self._start_timer: Timer | None = None
+
+    def to_the_end(self) -> bool:
+        """False when the sandbox is not there, or frames have to be passed on again: try again in a moment."""
+        self._run = self._log.load(Execution, self._task.execution)
+        if self._run.status.is_final:
+            return True
+        try:
+            return self._follow()
+        except (SandboxNotFound, FramesMissing):
+            return False  # The reconciler decides what is lost.
+        finally:
+            if self._start_timer:
+                self._start_timer.cancel()
+
+    def flush(self) -> None:
+        """Pass on what is waiting."""
+        try:
+            self._coalescer.flush()
+        except FramesMissing:
+            log.info("the live output of run %s has a hole; it is found with the next frame", self._run.id)
+
+    def forget(self) -> None:
+        """Nothing of the sandbox is needed any more, and of the live output only for a moment."""
+        self._sandbox.remove(self._name)
+        try:
+            self._live.expire(self._task.execution)
+        except LiveUnavailable:
+            log.info("the live output of run %s is gone already", self._task.execution)
+
+    def _follow(self) -> bool:
+        for frame in self._sandbox.watch(self._name, after=self._last_live()):
+            match frame:
+                case Started(at=at):
+                    self._note_start(at)
+                case Output():
+                    self._coalescer.add(frame)
+                case Ended(outcome=outcome):
+                    self._coalescer.flush()
+                    self._finish(outcome)
+                    return True
+        return False
+
+    def _note_start(self, at: datetime) -> None:
+        self._started_at = at
+        self._start_timer = Timer(GRACE_SECONDS, self._record_start)
+        self._start_timer.daemon = True
+        self._start_timer.start()
+
+    def _record_start(self) -> None:
+        try:
+            self._decide(self._start)
+        except Exception:
+            log.exception("the start of run %s is recorded with its end", self._run.id)
+
+    def _start(self, run: Execution) -> None:
+        if self._started_at:
+            run.start(self._started_at)
+
+    def _finish(self, outcome: Outcome) -> None:
+        if self._start_timer:
+            self._start_timer.cancel()
+        frames = [frame for frame in self._sandbox.watch(self._name) if isinstance(frame, Output)]
+        output = self._seals.seal(self._run.owner, encode_frames(frames)) if frames else None
+
+        def start_and_finish(run: Execution) -> None:
+            self._start(run)
+            run.finish(outcome, output, self._clock.now())
+
+        self._decide(start_and_finish, self._run)
+
+    def _decide(self, decide: Callable[[Execution], None], loaded: Execution | None = None) -> None:
+        task = self._task
+        context = Context(ACTOR, self._clock.now(), task.correlation, task.id, task.trace)
+        try:
+            change(self._log, context, Execution, task.execution, decide, loaded)
+        except ExecutionEnded:
+            log.info("run %s had ended already", task.execution)
+
+    def _pass_on(self, frames: Sequence[Output]) -> None:
+        try:
+            self._live.append(self._run.id, self._run.owner, frames)
+        except LiveUnavailable as problem:
+            log.warning("the live output of run %s has to wait: %s", self._run.id, problem)
+
+    def _last_live(self) -> int:
+        try:
+            return self._live.last(self._run.id)
+        except LiveUnavailable:
+            return 0
