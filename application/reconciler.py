@@ -43,7 +43,8 @@ class Reconciler:
 
         A run in the first that is in neither of the others had its sandbox and has it no more.
         """
-        open_runs = [run for run in map(self._load, self._runs.unfinished()) if run and run.sandbox]
+        loaded = map(self._load, self._runs.unfinished())
+        open_runs = [run for run in loaded if run and run.sandbox and not run.status.is_final]
         to_come = {task.execution for task in self._starts.pending() if task.kind is TaskKind.START}
         there = set(self._sandbox.list())
         for run in open_runs:

@@ -1,15 +1,13 @@
 """What this machine must have, each looked at by itself."""
 
-import shutil
 import sys
 from collections.abc import Callable
 
-from adapters.bubblewrap.cgroups import NO_CGROUP, find_cgroups
 from adapters.bubblewrap.runtimes import LocalRuntimes
+from adapters.bubblewrap.sandbox import BubblewrapSandbox
 from adapters.embedded.redis import redis_server
 from adapters.embedded.secantus import Secantus
 from adapters.embedded.server import ProgramMissing
-from adapters.supervisor.build import KEEPER, SUPERVISOR
 from ops.containers.api import PAGE
 from ops.settings import Settings
 from ops.up.folder import DataFolder, running
@@ -30,17 +28,9 @@ def _python(_: Settings) -> str | None:
     return f"Python {version.major}.{version.minor} is not supported; use 3.11, 3.12 or 3.13."
 
 
-def _bubblewrap(_: Settings) -> str | None:
-    return None if shutil.which("bwrap") else "bubblewrap is missing; install it: apt-get install bubblewrap"
-
-
-def _programs(_: Settings) -> str | None:
-    missing = [name for name, program in (("supervisor", SUPERVISOR), ("keeper", KEEPER)) if not program.exists()]
-    return f"{' and '.join(missing)} are not built; run `make setup`." if missing else None
-
-
-def _cgroups(settings: Settings) -> str | None:
-    return None if settings.allow_weak_sandbox or find_cgroups().version else NO_CGROUP
+def _sandbox(settings: Settings) -> str | None:
+    sandbox = BubblewrapSandbox(settings.data, allow_weak=settings.allow_weak_sandbox)
+    return " ".join(sandbox.find_problems()) or None
 
 
 def _languages(_: Settings) -> str | None:
@@ -83,9 +73,7 @@ def _data_folder(settings: Settings) -> str | None:
 
 CHECKS: dict[str, Check] = {
     "Python": _python,
-    "bubblewrap": _bubblewrap,
-    "sandbox programs": _programs,
-    "cgroups": _cgroups,
+    "sandbox": _sandbox,
     "languages": _languages,
     "web page": _page,
     "embedded servers": _embedded,
