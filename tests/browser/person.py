@@ -29,6 +29,12 @@ class Person:
         self.page.keyboard.press("Control+a")
         self.page.keyboard.insert_text(script)
 
+    def choose(self, language: str) -> None:
+        """The first version of it that can run here."""
+        select = self.page.get_by_label("Language")
+        label = select.locator("option:enabled", has_text=language).first.inner_text()
+        select.select_option(label=label)
+
     def run(self, script: str) -> None:
         self.write(script)
         self.page.keyboard.press("Control+Enter")
