@@ -22,8 +22,9 @@ FLAGS = [
 _names = (f"person-{time.time_ns() // 1000}-{number}" for number in itertools.count())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Closed with its module: while Playwright runs, no other test can have an event loop."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield chromium
