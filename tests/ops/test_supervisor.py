@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,7 +114,7 @@ def test_a_program_that_is_gone_is_tried_again(supervisor, said, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_asks_for_the_end(supervisor, number):
-    os.kill(os.getpid(), number)
+    signal.pthread_kill(threading.get_ident(), number)  # other threads of this process do not block it
     with pytest.raises(StopAsked):
         supervisor.watch(lambda: 5.0)
 
