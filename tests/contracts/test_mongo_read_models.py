@@ -173,6 +173,19 @@ def test_a_fold_that_failed_once_goes_on_where_it_stopped(store):
     assert {f"seen_{position}" for position in range(1, 6)} <= set(document)
 
 
+def test_a_projection_that_is_ahead_of_another_is_shown_no_event_twice(store):
+    seen = []
+
+    def fold(event):
+        seen.append(event.position)
+        yield Put(event.stream, seen=event.position)
+
+    store.commit([Move(store.claim(STATUS, 0), 3, {})])
+    ahead = Projection(STATUS.name, 1, fold)
+    run_engine(store, (ahead, HISTORY), events_of_a_run(), lambda: store.positions(STATUS.name)[0] == 5)
+    assert seen == [4, 5]
+
+
 def test_cursors_follow_events_that_change_nothing(store):
     events = events_of_a_run()
     run_engine(store, EFFECTS, events, lambda: all(store.positions(effect.name)[0] == 5 for effect in EFFECTS))
