@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 
 from application.handler import change
 from application.ports import Clock, Context, EventLog, Sandbox, StreamNotFound, TaskKind, Tasks, UnfinishedRuns
+from application.watch import ACTOR
 from domain.execution import Execution, ExecutionEnded, Outcome, Status
 
 log = logging.getLogger(__name__)
 
-ACTOR = "worker:monitor"
 INTERVAL_SECONDS = 30.0
 
 

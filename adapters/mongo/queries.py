@@ -46,6 +46,3 @@ class MotorReadModels:
         if found is None:
             raise CursorMissing(f"{projection}, lane {lane}")
         return int(found["position"])
-
-    def close(self) -> None:
-        self._client.close()

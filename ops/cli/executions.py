@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import typer
 
 from ops.cli.access import Data, api, core, load_settings
-from ops.cli.output import AsJson, Failed, print_json, print_line, print_table
+from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from api.backend import Backend
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 LANGUAGES = {".py": "python", ".sh": "bash", ".bash": "bash"}
-NOT_RUN = 125
 Execution = Annotated[str, typer.Argument(help="The run's id.")]
 
 

@@ -12,9 +12,9 @@ from api.sse import Message
 from api.views import ExecutionView
 from application.ports import STDERR, STDOUT, Context
 from domain.execution import ExecutionEnded, Status
-from ops.cli.output import print_json
+from ops.cli.output import NOT_RUN, print_json
 
-NOT_RUN, TIMED_OUT, KILLED = 125, 124, 137
+TIMED_OUT, KILLED = 124, 137
 
 
 class Terminal:

@@ -10,6 +10,10 @@ import typer
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
+NOT_RUN = 125
+"""The exit code of `run` when the script was never run."""
+
+
 class Failed(Exception):
     """The command cannot do what was asked; the message says why and what to do."""
 

@@ -4,14 +4,13 @@ import json
 import os
 import signal
 import time
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.faults import checker
 from tests.journeys.conftest import result_of
-from tests.system import System, running_on
+from tests.system import System, processes_of_scripts, running_on
 
 SCRIPT = "import time\nfor i in range(30):\n    print('step', i, flush=True)\n    time.sleep(0.1)\n"
 RUNS = 30
@@ -107,16 +106,4 @@ def check_everything(system: System, acknowledged: list[str]) -> None:
     checker.check_runs(events, acknowledged)
     checker.check_read_models(container, events)
     checker.check_nothing_left(system, container)
-    assert not leftovers(), leftovers()
-
-
-def leftovers() -> list[str]:
-    """Processes of scripts that should be gone."""
-    found = []
-    for process in Path("/proc").iterdir():
-        try:
-            if process.name.isdigit() and b"/work/script.py" in (process / "cmdline").read_bytes():
-                found.append(process.name)
-        except OSError:
-            continue
-    return found
+    assert processes_of_scripts() == []

@@ -1,11 +1,11 @@
 """How runs end: one true status from what the kernel says, with the output so far, and nothing left behind."""
 
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.journeys.conftest import execute, follow, output_of
+from tests.system import processes_of_scripts
 
 MIB = 1024 * 1024
 
@@ -49,6 +49,7 @@ def test_a_run_ends_with_the_true_status_and_its_output_so_far(api, script, limi
     assert result["reason"]
     assert output_of(messages).startswith(output[:100])
     assert len(output_of(messages)) == len(output) == result["stdout_bytes"]
+    time.sleep(0.2)
     assert not processes_of_scripts()
 
 
@@ -77,16 +78,3 @@ def test_a_cancelled_queued_run_never_starts(api):
     assert messages[-1].data["status"] == "cancelled"
     for run in runs:
         assert list(follow(api, run))[-1].data["status"] == "succeeded"
-
-
-def processes_of_scripts() -> list[int]:
-    """Whatever still runs a script a moment after the end; zombies that nobody has reaped do not count."""
-    time.sleep(0.2)
-    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _is_a_script(p)]
-
-
-def _is_a_script(process: Path) -> bool:
-    try:
-        return b"/work/script." in (process / "cmdline").read_bytes()
-    except OSError:
-        return False
