@@ -131,8 +131,9 @@ class ExecutionStream:
         if run.output and run.outcome and self.place.frame < run.outcome.last_frame:
             async for piece in self._stored_output(run.output):
                 yield piece
-        self.place.position = run.position
-        yield Message(FINISHED, end_entry(run), self.place.id)
+        if run.position > self.place.position:
+            self.place.position = run.position
+            yield Message(FINISHED, end_entry(run), self.place.id)
         yield Message("result_stored", status_view(run), self.place.id)
         self._has_ended = True
 

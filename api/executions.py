@@ -131,11 +131,16 @@ async def cancel_execution(id: UUID) -> Response:
 async def own_events(id: UUID, account: Account) -> Sequence[Recorded]:
     """The events of a run that this account may see. Raises StreamNotFound for all others, there or not."""
     events = await crossing(backend().log.history, id)
+    check_owner(id, account, events)
+    return events
+
+
+def check_owner(id: UUID, account: Account, events: Sequence[Recorded]) -> None:
+    """Raises StreamNotFound where these are no events of a run that this account may see."""
     if not events or not isinstance(events[0].data, Execution.Requested):
         raise StreamNotFound(f"There is no run {id}.")
     if events[0].data.owner != account.id and account.role is not Role.ADMIN:
         raise StreamNotFound(f"There is no run {id}.")
-    return events
 
 
 async def status_of(backend: Backend, id: UUID, min_position: int) -> ExecutionStatus:

@@ -11,9 +11,9 @@ import msgspec
 from quart import Blueprint, Response, current_app, request
 
 from api import sse
-from api.backend import Backend, backend
+from api.backend import Backend, backend, crossing
 from api.execution_stream import ExecutionStream, Place, parse_place
-from api.executions import own_events
+from api.executions import check_owner
 from api.openapi import Description, describe
 from api.ports import Inbox
 from api.problems import Problem
@@ -107,7 +107,7 @@ def live_streams() -> LiveStreams:
 async def follow_execution(id: UUID) -> Response:
     """Follow one run as server-sent events, until its result is stored. Resumes after `Last-Event-ID`."""
     account = await current_account()
-    await own_events(id, account)
+    check_owner(id, account, await crossing(backend().log.recall_history, id))
     streams = live_streams()
     streams.check_room(account.id)
     last_id = request.headers.get("Last-Event-ID", "")

@@ -1,6 +1,7 @@
 """Starts and stops sandboxes, as the tasks made from events say."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from uuid import UUID
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 ACTOR = "worker:executor"
 IDLE_SECONDS = 1.0
+STARTS_AT_ONCE = 4
+"""Most of a start is waiting for the log and the kernel; commits made at once are stored together."""
 SLOT_SECONDS = 0.01
 """How soon a full machine is looked at again: a sandbox ends without telling the executor."""
 
@@ -47,33 +50,51 @@ class Executor:
         self._backlog = backlog
         self._sandbox = sandbox
         self._runtimes = runtimes
+        self._starting: set[UUID] = set()
 
     def run(self, stop: Event) -> None:
         """Work until told to stop."""
-        while not stop.is_set():
-            is_full = self._work_off(stop)
-            self._backlog.wait(SLOT_SECONDS if is_full else IDLE_SECONDS)
+        with ThreadPoolExecutor(STARTS_AT_ONCE, "start") as starts:
+            while not stop.is_set():
+                is_full = self._work_off(starts)
+                self._backlog.wait(SLOT_SECONDS if is_full else IDLE_SECONDS)
 
-    def _work_off(self, stop: Event) -> bool:
+    def _work_off(self, starts: ThreadPoolExecutor) -> bool:
         """Do what can be done now, the oldest first. Returns whether starts are waiting for a free slot."""
         held: set[UUID] = set()
         for task in self._backlog.waiting():
-            if stop.is_set():
-                break
-            if task.kind is TaskKind.START and (held or not self._sandbox.has_capacity()):
+            if task.kind is TaskKind.START and (held or self._sandbox.free_slots() <= len(self._starting)):
                 held.add(task.execution)
-            elif task.execution not in held:  # stopping what is yet to be started would stop nothing
-                self._do(task)
+            elif task.execution in held or task.execution in self._starting:
+                continue  # stopping what is yet to be started would stop nothing
+            else:
+                self._begin(task, starts)
         return bool(held)
+
+    def _begin(self, task: Task, starts: ThreadPoolExecutor) -> None:
+        self._backlog.begin(task)
+        if task.kind is TaskKind.START:
+            self._starting.add(task.execution)
+            starts.submit(self._do, task)
+        else:
+            self._do(task)
 
     def _do(self, task: Task) -> None:
         try:
             self._start(task) if task.kind is TaskKind.START else self._sandbox.stop(sandbox_of(task.execution))
-        except NoCapacity:
-            return
+            self._backlog.done(task)
         except ExecutionEnded:
             log.info("run %s ended before its sandbox was made", task.execution)
-        self._backlog.done(task)
+            self._backlog.done(task)
+        except NoCapacity:
+            self._backlog.give_back(task)
+            self._backlog.offer([task])
+        except Exception:
+            log.exception("task %s of run %s failed; it is tried again", task.kind, task.execution)
+            self._backlog.give_back(task)
+        finally:
+            self._starting.discard(task.execution)
+            self._backlog.wake()
 
     def _start(self, task: Task) -> None:
         context = self._context(task)

@@ -5,7 +5,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from application.ports import Context, EventLog, VersionConflict
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, DomainError
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -13,21 +13,17 @@ TRIES = 8
 
 
 def change(
-    log: EventLog,
-    context: Context,
-    kind: type[A],
-    stream: UUID,
-    decide: Callable[[A], object],
-    loaded: A | None = None,
+    log: EventLog, context: Context, kind: type[A], stream: UUID, decide: Callable[[A], object]
 ) -> tuple[A, int]:
     """Returns the aggregate and the position of its last event; a decision that changes nothing saves nothing.
 
-    `loaded` is the aggregate where the caller has it already; it is loaded again when it turns out to be old.
+    The first try is on what this process remembers: the log itself refuses what was decided on too little.
     Raises StreamNotFound, whatever `decide` raises, or VersionConflict when others were first too often.
     """
+    if quick := _change_recalled(log, context, log.recall(kind, stream), decide):
+        return quick
     for last_try in [False] * (TRIES - 1) + [True]:
-        aggregate = loaded or log.load(kind, stream)
-        loaded = None
+        aggregate = log.load(kind, stream)
         decide(aggregate)
         if not aggregate.pending_events:
             return aggregate, log.history(stream)[-1].position
@@ -37,3 +33,14 @@ def change(
             if last_try:
                 raise
     raise AssertionError
+
+
+def _change_recalled(
+    log: EventLog, context: Context, aggregate: A, decide: Callable[[A], object]
+) -> tuple[A, int] | None:
+    """None when it has to be decided on what the log holds."""
+    try:
+        decide(aggregate)
+        return (aggregate, log.save(context, aggregate)) if aggregate.pending_events else None
+    except (DomainError, VersionConflict):
+        return None

@@ -71,6 +71,18 @@ class EventLog(Protocol):
     def load(self, kind: type[A], stream: UUID) -> A:
         """Raises StreamNotFound."""
 
+    def recall(self, kind: type[A], stream: UUID) -> A:
+        """Like `load`, but from memory where this process has seen the stream: it may lack the newest events.
+
+        Saving what was decided on too little raises VersionConflict, as ever.
+        """
+
+    def recall_history(self, stream: UUID) -> Sequence[Recorded]:
+        """Like `history`, but from memory where this process has seen the stream: it may lack the newest events."""
+
+    def remember(self, events: Sequence[Recorded]) -> None:
+        """These events came by here."""
+
     def save(self, context: Context, *aggregates: Aggregate) -> int:
         """Append all pending events as one commit. Returns the position of the last one.
 
@@ -278,8 +290,8 @@ class Sandbox(Protocol):
     def start(self, job: Job) -> None:
         """Start it; a second start of the same name changes nothing. Raises NoCapacity, SandboxUnavailable."""
 
-    def has_capacity(self) -> bool:
-        """Whether a start would find a free slot now."""
+    def free_slots(self) -> int:
+        """How many starts would find a slot now."""
 
     def watch(self, sandbox: str, after: int = 0) -> Iterator[Frame]:
         """Its frames, live: Started, each Output numbered above `after`, and at last Ended.

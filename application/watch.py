@@ -59,7 +59,7 @@ class Watch:
 
     def to_the_end(self) -> bool:
         """False when the sandbox is not there, or frames have to be passed on again: try again in a moment."""
-        self._run = self._log.load(Execution, self._task.execution)
+        self._run = self._log.recall(Execution, self._task.execution)
         if self._run.status.is_final:
             return True
         try:
@@ -124,13 +124,13 @@ class Watch:
             self._start(run)
             run.finish(outcome, output, self._clock.now())
 
-        self._decide(start_and_finish, self._run)
+        self._decide(start_and_finish)
 
-    def _decide(self, decide: Callable[[Execution], None], loaded: Execution | None = None) -> None:
+    def _decide(self, decide: Callable[[Execution], None]) -> None:
         task = self._task
         context = Context(ACTOR, self._clock.now(), task.correlation, task.id, task.trace)
         try:
-            change(self._log, context, Execution, task.execution, decide, loaded)
+            change(self._log, context, Execution, task.execution, decide)
         except ExecutionEnded:
             log.info("run %s had ended already", task.execution)
 

@@ -55,6 +55,7 @@ def _runs(names: Sequence[str], container: Workers) -> dict[str, Run]:
     runs: dict[str, Run] = {}
     if "relay" in names:
         runs["relay"] = container.relay().run
+        runs["writer"] = container.journal().leadership.run
     if "executor" in names:
         runs["executor"] = container.executor().run
     if "monitor" in names:

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 30.0
 SAVE_EVERY_SECONDS = 1.0
+SMALL_BATCH = 6
+"""The most documents for which a second transaction is worth its price, because the first is sooner done."""
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -121,13 +123,16 @@ class Engine:
         return None
 
     def _in_order(self, moves: Sequence[Move]) -> Iterator[Sequence[Move]]:
-        """Effects first: somebody waits for them. What changes nothing needs no commit now."""
+        """Effects first: somebody waits for them; all at once where much waits. What changes nothing can wait."""
         for move in moves:
             if not move.changes:
                 self._folded[move.cursor.lane, move.cursor.projection] = move.position
+        changing = [move for move in moves if move.changes]
+        if sum(len(move.changes) for move in changing) > SMALL_BATCH:
+            yield changing
+            return
         for is_effect in (True, False):
-            group = [move for move in moves if move.changes and self._is_effect(move) is is_effect]
-            if group:
+            if group := [move for move in changing if self._is_effect(move) is is_effect]:
                 yield group
 
     def _is_effect(self, move: Move) -> bool:

@@ -41,17 +41,19 @@ class BubblewrapSandbox:
         self._slots = slots
         self._allow_weak = allow_weak
         self._cgroups: Cgroups | None = None
+        self._bwrap = ""
 
     def start(self, job: Job) -> None:
         if self._path(job.sandbox).exists():
             return
-        bwrap, interpreter = _bwrap(), _locate(job.runtime.command[0])
+        self._bwrap = self._bwrap or _bwrap()
+        interpreter = _locate(job.runtime.command[0])
         command = [str(interpreter.path), *job.runtime.command[1:]]
         options = [*self._place_options(job.sandbox), *_limit_options(job.limits)]
-        keeper.run(options, bwrap_command(bwrap, job.limits, interpreter.prefix), encode_job(job, command))
+        keeper.run(options, bwrap_command(self._bwrap, job.limits, interpreter.prefix), encode_job(job, command))
 
-    def has_capacity(self) -> bool:
-        return not all(keeper.is_held(self._slots_folder / str(slot)) for slot in range(self._slots))
+    def free_slots(self) -> int:
+        return sum(not keeper.is_held(self._slots_folder / str(slot)) for slot in range(self._slots))
 
     def watch(self, sandbox: str, after: int = 0) -> Iterator[Frame]:
         folder = self._existing(sandbox)

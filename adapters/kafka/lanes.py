@@ -80,6 +80,7 @@ class LaneSubscription:
                 sleep(min(LOOK_SECONDS, max(0.0, deadline - monotonic())))
                 events = []
             if events or monotonic() >= deadline:
+                self._log.remember(events)
                 return events
 
     def rewind(self, lane: int) -> None:

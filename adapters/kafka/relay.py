@@ -14,10 +14,9 @@ from adapters.kafka import clients, headers
 from adapters.kafka.headers import Place
 from adapters.kafka.topics import EVENTS
 from adapters.mongo import envelope
-from adapters.mongo.commits import MAX_EVENTS, Line
+from adapters.mongo.commits import MAX_EVENTS, Line, Placed
 from adapters.mongo.journal import Journal
 from adapters.mongo.leases import Lease, LeaseLost
-from adapters.mongo.reading import Placed
 
 log = logging.getLogger(__name__)
 

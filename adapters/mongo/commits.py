@@ -36,6 +36,10 @@ class Line(msgspec.Struct, frozen=True):
     """The envelope as JSON; written once, never encoded again."""
 
 
+Placed = tuple[int, Line]
+"""A position and the event there."""
+
+
 class Commit:
     """Events that are stored all or not at all, under an id by which they are found again.
 
@@ -43,16 +47,18 @@ class Commit:
     version: a unique index over an array does not see duplicates inside one document.
     """
 
-    def __init__(self, lines: Sequence[Line]) -> None:
+    def __init__(self, lines: Sequence[Line], id: UUID | None = None) -> None:
         if not 0 < len(lines) <= MAX_EVENTS:
             raise ValueError(f"a commit holds 1 to {MAX_EVENTS} events, not {len(lines)}")
-        self.id = uuid4()
+        self.id = id or uuid4()
         self.lines = lines
         self.size = sum(len(line.data) + 200 for line in lines)
         """About how many bytes it takes in its document."""
         if self.size > MAX_BYTES:
             raise ValueError(f"a commit holds at most {MAX_BYTES} bytes, not {self.size}")
         self.keys = frozenset(key(line.stream, line.version) for line in lines)
+        self.is_doubtful = False
+        """It may be stored already, or be stored by another process in a moment."""
         if len(self.keys) < len(lines):
             raise IntegrityError("two events of one commit have the same stream and version")
 
@@ -84,17 +90,20 @@ def _distinct(values: Iterator[Any]) -> list[Any]:
     return list(dict.fromkeys(values))
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[tuple[int, Line]]:
+def lines(found: Mapping[str, Any]) -> Iterator[Placed]:
     """The events of one document with their positions."""
     for position, event in enumerate(found["e"], found["_id"]):
         yield position, Line(event["s"], event["v"], event["t"], event["lane"], event["d"])
 
 
 def collection(database: Database[Document]) -> Collection[Document]:
-    """The collection with its indexes."""
-    commits = durable(database, "commits")
+    return durable(database, "commits")
+
+
+def prepare(database: Database[Document]) -> None:
+    """Make the collection with its indexes; harmless when they are there."""
+    commits = collection(database)
     commits.create_index("k", unique=True)
     commits.create_index("z")
     commits.create_index("st")
     commits.create_index([("l", 1), ("z", 1)])
-    return commits

@@ -1,16 +1,19 @@
 """The parts of the log in one process: what its recorders, the event log and the relay share."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 from pymongo.database import Database
 
 from adapters.mongo.bell import Bell, ChangeStreamBell
-from adapters.mongo.commits import collection
+from adapters.mongo.commits import Commit, Line, collection, prepare
+from adapters.mongo.handover import AnswerMissing, Handover, NobodyWrites
 from adapters.mongo.heads import Head, LaneHeads
+from adapters.mongo.leadership import Leadership
 from adapters.mongo.reading import Reading
+from adapters.mongo.recent import Recent
 from adapters.mongo.store import Store, open_store
 from adapters.mongo.tail import Tail
 from adapters.mongo.writer import Writer
@@ -32,10 +35,33 @@ class Journal:
         commits = collection(database)
         self.store: Store = open_store(database, lanes_when_new)
         self.bell = bell_of(self.store) if bell_of else ChangeStreamBell(commits)
-        self.writer = Writer(Tail(commits, self.bell), self.bell)
-        self.reading = Reading(commits)
+        recent = Recent()
+        self.writer = Writer(Tail(commits, self.bell, recent), self.bell)
+        self._handover = Handover(database)
+        self.leadership = Leadership(database, self.writer)
+        self.reading = Reading(commits, recent)
         self.head = Head(commits)
         self.lane_heads = LaneHeads(commits, self.head, self.store.lanes)
+
+    def append(self, lines: Sequence[Line]) -> int:
+        """Store these events, all or none, and wait for it. Returns the position of the first.
+
+        Raises the library's IntegrityError when a stream has such a version already, OperationalError when the server
+        cannot be reached (nothing was stored), OutcomeUnknown; ValueError when they are too many or too large.
+        """
+        commit = Commit(lines)
+        if not self.leadership.is_held:
+            try:
+                return self._handover.hand(commit)
+            except NobodyWrites:
+                pass
+            except AnswerMissing:
+                commit.is_doubtful = True
+        return self.writer.submit(commit).result()
+
+    def prepare(self) -> None:
+        """Make what a store of an older version lacks; harmless when nothing is missing."""
+        prepare(self.database)
 
     def lane_of(self, lane_key: UUID) -> int:
         """The lane of all streams with this key: CRC-32 of the key modulo the number of lanes, the same for ever."""
@@ -43,5 +69,6 @@ class Journal:
 
     def close(self) -> None:
         """Store what waits to be stored, and stop all threads."""
+        self._handover.close()
         self.writer.close()
         self.bell.close()

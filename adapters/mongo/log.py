@@ -7,10 +7,10 @@ from uuid import UUID
 from eventsourcing.persistence import IntegrityError, OperationalError
 
 from adapters.mongo import envelope
-from adapters.mongo.commits import Line
+from adapters.mongo.commits import Line, Placed
 from adapters.mongo.connection import reachable
 from adapters.mongo.journal import Journal
-from adapters.mongo.reading import Placed
+from adapters.mongo.memory import Memory
 from adapters.mongo.store import Store
 from application.ports import Context, LogUnavailable, Recorded, StreamNotFound, VersionConflict
 from domain.aggregate import Aggregate
@@ -23,6 +23,7 @@ class MongoEventLog:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._memory = Memory()
 
     @property
     def store(self) -> Store:
@@ -35,12 +36,16 @@ class MongoEventLog:
 
     def load(self, kind: type[A], stream: UUID) -> A:
         """The aggregate as its events make it. Raises StreamNotFound, also when it is of another kind."""
-        aggregate: A | None = None
-        for recorded in self.history(stream):
-            aggregate = recorded.data.mutate(aggregate)
-        if not isinstance(aggregate, kind):
-            raise StreamNotFound(f"there is no {kind.name} {stream}")
-        return aggregate
+        return _aggregate(kind, stream, self.history(stream))
+
+    def recall(self, kind: type[A], stream: UUID) -> A:
+        return _aggregate(kind, stream, self.recall_history(stream))
+
+    def recall_history(self, stream: UUID) -> Sequence[Recorded]:
+        return self._memory.get(stream) or self.history(stream)
+
+    def remember(self, events: Sequence[Recorded]) -> None:
+        self._memory.add(events)
 
     def save(self, context: Context, *aggregates: Aggregate) -> int:
         """Append all pending events as one commit; they are pending no longer. Returns the last position.
@@ -52,6 +57,7 @@ class MongoEventLog:
         if not lines:
             return self.head()
         first = self._append(lines)
+        self.remember(_recorded(list(enumerate(lines, first))))
         for aggregate in aggregates:
             aggregate.collect_events()
         return first + len(lines) - 1
@@ -71,7 +77,7 @@ class MongoEventLog:
 
     def _append(self, lines: Sequence[Line]) -> int:
         try:
-            return self._journal.writer.append(lines)
+            return self._journal.append(lines)
         except IntegrityError as error:
             raise VersionConflict from error
         except OperationalError as error:
@@ -79,7 +85,9 @@ class MongoEventLog:
 
     def history(self, stream: UUID) -> Sequence[Recorded]:
         with reachable():
-            return _recorded(self._journal.reading.history(stream))
+            history = _recorded(self._journal.reading.history(stream))
+        self.remember(history)
+        return history
 
     def read(self, after: int, limit: int) -> Sequence[Recorded]:
         with reachable():
@@ -97,6 +105,16 @@ class MongoEventLog:
     def lane_heads(self) -> Mapping[int, int]:
         with reachable():
             return self._journal.lane_heads.find()
+
+
+def _aggregate(kind: type[A], stream: UUID, history: Sequence[Recorded]) -> A:
+    """Raises StreamNotFound."""
+    aggregate: A | None = None
+    for recorded in history:
+        aggregate = recorded.data.mutate(aggregate)
+    if not isinstance(aggregate, kind):
+        raise StreamNotFound(f"there is no {kind.name} {stream}")
+    return aggregate
 
 
 def _recorded(placed: Sequence[Placed]) -> Sequence[Recorded]:

@@ -9,10 +9,8 @@ from uuid import UUID
 
 from pymongo.collection import Collection
 
-from adapters.mongo.commits import MAX_EVENTS, Document, Line, lines
-
-Placed = tuple[int, Line]
-"""A position and the event there."""
+from adapters.mongo.commits import MAX_EVENTS, Document, Line, Placed, lines
+from adapters.mongo.recent import Recent
 
 LANE_WINDOW = 4_096
 """How many positions one query for a lane spans at first."""
@@ -21,13 +19,16 @@ LANE_WINDOW = 4_096
 class Reading:
     """Events by position, by lane and by stream."""
 
-    def __init__(self, commits: Collection[Document]) -> None:
+    def __init__(self, commits: Collection[Document], recent: Recent) -> None:
         self._commits = commits
+        self._recent = recent
         self._seen = 0
         """The last end that was read."""
 
     def after(self, position: int, limit: int) -> Sequence[Placed]:
         """At most `limit` events with positions from `position` + 1 on, without a hole; fewer only at the end."""
+        if recent := self._recent.after(position):
+            return recent[:limit]
         if self._seen - position < MAX_EVENTS:
             # Near the end one wide look finds all there is, for no commit is longer than what it looks beyond.
             return self._page(position + 1, limit + MAX_EVENTS)[:limit]

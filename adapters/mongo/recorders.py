@@ -32,7 +32,7 @@ class MongoAggregateRecorder(AggregateRecorder):
     def _append(self, stored_events: Sequence[StoredEvent]) -> Sequence[int] | None:
         if not stored_events:
             return None
-        first = self._journal.writer.append([self._line(event) for event in stored_events])
+        first = self._journal.append([self._line(event) for event in stored_events])
         return list(range(first, first + len(stored_events)))
 
     def _line(self, event: StoredEvent) -> Line:

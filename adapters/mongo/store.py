@@ -7,6 +7,7 @@ import msgspec
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from adapters.mongo import commits
 from adapters.mongo.connection import durable
 
 
@@ -19,13 +20,14 @@ class Store(msgspec.Struct, frozen=True):
 
 
 def open_store(database: Database[dict[str, Any]], lanes: int = 8) -> Store:
-    """Read the store's document; the very first caller makes it, with this number of lanes."""
+    """Read the store's document; the very first caller makes it, with this number of lanes, and the indexes before."""
     stores = durable(database, "store")
     found = stores.find_one({"_id": "store"}) or _make(database, lanes)
     return Store(found["id"], found["lanes"])
 
 
 def _make(database: Database[dict[str, Any]], lanes: int) -> dict[str, Any]:
+    commits.prepare(database)
     stores = durable(database, "store")
     made = {"_id": "store", "id": uuid4(), "lanes": lanes}
     try:

@@ -18,9 +18,10 @@ from pymongo.errors import (
 )
 
 from adapters.mongo.bell import Bell
-from adapters.mongo.commits import Commit, Document, document
+from adapters.mongo.commits import Commit, Document, document, key, lines
 from adapters.mongo.connection import newest
 from adapters.mongo.heads import Head
+from adapters.mongo.recent import Recent
 
 SETTLE_SECONDS = 15.0
 """How long an unknown outcome is looked into; a failover or a restarted server is back by then."""
@@ -49,9 +50,10 @@ ORIGIN = _End(0, datetime(1970, 1, 1, tzinfo=UTC))
 class Tail:
     """Places commits behind one another. Used by one thread at a time; other processes may write as well."""
 
-    def __init__(self, commits: Collection[Document], bell: Bell) -> None:
+    def __init__(self, commits: Collection[Document], bell: Bell, recent: Recent) -> None:
         self._commits = commits
         self._bell = bell
+        self._recent = recent
         self._newest = newest(commits)
         self._confirmed = ORIGIN
         """An end that a majority holds, so that no failover can take it back: no hole can open before the next one."""
@@ -71,6 +73,32 @@ class Tail:
                 continue
             self._move_to(placing)
             return int(placing["_id"])
+
+    def place_doubtful(self, commit: Commit) -> int:
+        """Store what another process was asked to store, and may have stored or store yet: exactly once."""
+        if stored := self._find(commit):
+            return stored
+        try:
+            return self.place([commit])
+        except IntegrityError:
+            if stored := self._find(commit):
+                return stored
+            raise
+
+    def _find(self, commit: Commit) -> int:
+        """The first position of a commit that a majority holds; 0 when there is none."""
+        first = commit.lines[0]
+        query = {"k": key(first.stream, first.version), "c": commit.id}
+        try:
+            found = self._newest.find_one(query)
+            if found is None:
+                return 0
+            self._await_majority({"_id": found["_id"], "c": commit.id})
+        except PyMongoError as error:
+            raise OutcomeUnknown(str(error)) from error
+        return next(
+            position for position, line in lines(found) if (line.stream, line.version) == (first.stream, first.version)
+        )
 
     def place_each(self, commits: Iterable[Commit]) -> Iterator[int | PersistenceError]:
         """Store these one document each, so that only those in conflict fail.
@@ -144,6 +172,7 @@ class Tail:
     def _move_to(self, placed: Document) -> None:
         self._confirmed = _End(placed["z"], placed["at"])
         self._is_current = True
+        self._recent.add(placed)
 
     # Inserts --------------------------------------------------------------------------------------------------
 

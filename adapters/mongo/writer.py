@@ -1,16 +1,15 @@
 """The one writer of a process: it stores what all threads want stored, as few documents as possible."""
 
-from collections.abc import Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from time import perf_counter
 
 import msgspec
-from eventsourcing.persistence import IntegrityError, OperationalError
+from eventsourcing.persistence import IntegrityError, OperationalError, PersistenceError
 
 from adapters.mongo.bell import Bell
-from adapters.mongo.commits import MAX_BYTES, MAX_EVENTS, Commit, Line
+from adapters.mongo.commits import MAX_BYTES, MAX_EVENTS, Commit
 from adapters.mongo.tail import Tail
 
 LINGER_SECONDS = 0.001
@@ -30,7 +29,7 @@ class _Request(msgspec.Struct, eq=False):
 
 
 class Writer:
-    """Groups the commits of concurrent callers; each caller is told of its own alone."""
+    """Groups commits; each caller is told of its own alone."""
 
     def __init__(self, tail: Tail, bell: Bell) -> None:
         self._tail = tail
@@ -43,19 +42,20 @@ class Writer:
         self._thread: Thread | None = None
         self._is_closed = False
 
-    def append(self, lines: Sequence[Line]) -> int:
-        """Store these events, all or none, and wait for it. Returns the position of the first.
+    def submit(self, commit: Commit) -> "Future[int]":
+        """Have a commit stored, all or nothing. The result is the position of its first event.
 
-        Raises the library's IntegrityError when a stream has such a version already, OperationalError when the server
-        cannot be reached (nothing was stored), OutcomeUnknown; ValueError when they are too many or too large.
+        Or the library's IntegrityError when a stream has such a version already, OperationalError when the server
+        cannot be reached (nothing was stored), OutcomeUnknown.
         """
-        request = _Request(Commit(lines), Future())
+        request = _Request(commit, Future())
         with self._starting:
             if self._is_closed:
-                raise OperationalError("the event log is closed")
-            self._start()
-            self._requests.put(request)
-        return request.answer.result()
+                request.resolve(OperationalError("the event log is closed"))
+            else:
+                self._start()
+                self._requests.put(request)
+        return request.answer
 
     def close(self) -> None:
         """Store what waits, then end."""
@@ -109,8 +109,12 @@ class Writer:
     # Storing --------------------------------------------------------------------------------------------------
 
     def _store(self, group: list[_Request]) -> None:
-        together, later = _without_overlap(group)
-        self._store_together(together)
+        for request in group:
+            if request.commit.is_doubtful:
+                self._store_doubtful(request)
+        together, later = _without_overlap([request for request in group if not request.answer.done()])
+        if together:
+            self._store_together(together)
         for request in later:
             self._store_together([request])
 
@@ -123,6 +127,12 @@ class Writer:
             request.resolve(first)
             first += len(request.commit.lines)
         return None
+
+    def _store_doubtful(self, request: _Request) -> None:
+        try:
+            request.resolve(self._tail.place_doubtful(request.commit))
+        except PersistenceError as error:
+            request.resolve(error)
 
     def _store_each(self, group: list[_Request]) -> None:
         outcomes = self._tail.place_each([request.commit for request in group])

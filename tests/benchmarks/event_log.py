@@ -60,7 +60,7 @@ def writers(client, folder: Path) -> dict[str, Callable[[], object]]:
     sqlite.create_table()
     return {
         "insert_one": lambda: plain.insert_one(document(next(positions), datetime.now(UTC), [Commit([line()])])),
-        "event log": lambda: journal.writer.append([line()]),
+        "event log": lambda: journal.append([line()]),
         "SQLite recorder": lambda: sqlite.insert_events([StoredEvent(uuid4(), 1, "Benchmark.Happened", DATA)]),
     }
 

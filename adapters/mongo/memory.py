@@ -1,0 +1,39 @@
+"""The streams that this process has seen last, in memory."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from threading import Lock
+from uuid import UUID
+
+from application.ports import Recorded
+
+MAX_STREAMS = 256
+
+
+class Memory:
+    """Each stream from its first event on, as far as it was seen here; the one seen longest ago is forgotten first."""
+
+    def __init__(self) -> None:
+        self._streams: OrderedDict[UUID, list[Recorded]] = OrderedDict()
+        self._lock = Lock()
+
+    def add(self, events: Iterable[Recorded]) -> None:
+        """Of a stream whose beginning was not seen, or with a hole, nothing is kept."""
+        with self._lock:
+            for event in events:
+                self._add(event)
+            while len(self._streams) > MAX_STREAMS:
+                self._streams.popitem(last=False)
+
+    def _add(self, event: Recorded) -> None:
+        known = self._streams.setdefault(event.stream, [])
+        if event.version == len(known) + 1:
+            known.append(event)
+            self._streams.move_to_end(event.stream)
+        elif event.version > len(known):
+            del self._streams[event.stream]
+
+    def get(self, stream: UUID) -> Sequence[Recorded]:
+        """Empty when it is not known."""
+        with self._lock:
+            return list(self._streams.get(stream, ()))
