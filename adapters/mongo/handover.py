@@ -64,7 +64,7 @@ class Handover:
             lease = self._leases.find_one({"_id": ROLE})
         except PyMongoError as error:
             raise NobodyWrites from error
-        if lease is None or lease["is_free"] or "socket" not in lease["state"]:
+        if lease is None or "socket" not in lease["state"]:
             raise NobodyWrites
         line = _Line(lease["state"]["socket"])
         self._look_again_at = 0.0

@@ -140,13 +140,13 @@ class Broken:
         self._socket.close()
 
     def _take(self) -> None:
-        connection, _ = self._socket.accept()
-        handed = wire.receive(connection, wire.Handed)
+        self._connection, _ = self._socket.accept()
+        handed = wire.receive(self._connection, wire.Handed)
         self.took = Commit(handed.lines, handed.id)
         if self._when == "stored":
             self._journal.writer.submit(self.took).result()
         if self._when != "hangs":
-            connection.close()
+            self._connection.close()
 
 
 def test_what_was_stored_without_an_answer_is_found(journal, other):
