@@ -68,7 +68,8 @@ HARMLESS_OUTSIDE = ("keyctl", "ptrace", "process_vm_readv", "kcmp", "fsopen", "o
 
 def call(name: str) -> str:
     number = CALLS[name][0 if X86 else 1]
-    return f"{LIBC}result = libc.syscall({number}, {CALLS[name][2]}){ANSWER}"
+    whole = "[ctypes.c_long(one) if isinstance(one, int) else one for one in arguments]"  # an int fills half a word
+    return f"{LIBC}arguments = [{number}, {CALLS[name][2]}]\nresult = libc.syscall(*{whole}){ANSWER}"
 
 
 def outside(script: str) -> str:
