@@ -20,6 +20,7 @@ run: setup
 	exec $(BIN)/runledger up
 
 test: check setup $(VENV)/browser $(VENV)/kafka
+	cd webapp && npm test
 	$(BIN)/python -m pytest tests/ops  # first and by itself: the supervisor needs a process with one thread
 	$(BIN)/python -m pytest --ignore tests/ops
 

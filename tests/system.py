@@ -59,7 +59,8 @@ class System:
 
     @property
     def environment(self) -> dict[str, str]:
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("RUNLEDGER_")}
+        """As a person's is: nothing that makes Python behave otherwise, like PYTHONUNBUFFERED."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("RUNLEDGER_", "PYTHON"))}
         return {**ours, "RUNLEDGER_DATA": str(self.data)}
 
     @property

@@ -40,6 +40,12 @@ def test_run_that_cannot_be_accepted_exits_with_125(running_system):
     assert running_system.cli("run", "no-ending").returncode == 2
 
 
+def test_run_keeps_stdout_and_stderr_apart_to_the_byte(running_system):
+    script = "import os; os.write(1, b'to \\xff one\\n'); os.write(2, b'to \\x00 the other')"
+    done = run_script(running_system, script)
+    assert (done.stdout, done.stderr, done.returncode) == (b"to \xff one\n", b"to \x00 the other", 0)
+
+
 def test_run_shows_each_line_when_it_comes(running_system):
     script = b"import time\nfor i in range(5): print(i); time.sleep(0.3)"
     command = [CLI, "run", "-", "--language", "python"]
