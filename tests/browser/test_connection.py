@@ -1,6 +1,9 @@
 """The page without its server, and after it."""
 
-from playwright.sync_api import expect
+import os
+import signal
+
+from playwright.sync_api import Route, expect
 
 from tests.browser.person import Person
 
@@ -27,3 +30,26 @@ def test_a_run_pressed_without_a_network_starts_once_when_it_is_back(person: Per
     person.sees_end()
     person.open_runs()
     expect(person.runs).to_have_count(1)
+
+
+def test_a_stream_that_begins_again_after_a_refusal_repeats_nothing(person: Person, running_system):
+    """A refused reconnection ends an EventSource for good; the page opens a new one, which tells all from the start."""
+    refused = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request)
+            route.fulfill(status=503, content_type="text/plain", body="not now")
+
+    person.run("import time\nfor i in range(30): print(i, flush=True); time.sleep(0.2)")
+    person.open_details()
+    expect(person.output).to_contain_text("3", timeout=20_000)
+    person.page.route("**/api/v1/events/executions/*", refuse_once)
+    os.kill(running_system.running.processes["api"], signal.SIGKILL)
+
+    person.sees_end()
+    assert refused
+    assert person.output.locator("pre").inner_text().split() == [str(i) for i in range(30)]
+    expect(person.timeline).to_have_count(4)
