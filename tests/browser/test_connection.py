@@ -36,20 +36,21 @@ def test_a_stream_that_begins_again_after_a_refusal_repeats_nothing(person: Pers
     """A refused reconnection ends an EventSource for good; the page opens a new one, which tells all from the start."""
     refused = []
 
-    def refuse_once(route: Route) -> None:
-        if refused:
-            route.continue_()
-        else:
+    def refuse_to_resume(route: Route) -> None:
+        if "last-event-id" in route.request.headers:
             refused.append(route.request)
             route.fulfill(status=503, content_type="text/plain", body="not now")
+        else:
+            route.continue_()
 
-    person.run("import time\nfor i in range(30): print(i, flush=True); time.sleep(0.2)")
+    person.run("import time\nfor i in range(60): print(i, flush=True); time.sleep(0.2)")
     person.open_details()
     expect(person.output).to_contain_text("3", timeout=20_000)
-    person.page.route("**/api/v1/events/executions/*", refuse_once)
+    person.page.route("**/api/v1/events/executions/*", refuse_to_resume)
     os.kill(running_system.running.processes["api"], signal.SIGKILL)
 
-    person.sees_end()
+    expect(person.output.locator("pre")).to_contain_text("50", timeout=30_000)
     assert refused
-    assert person.output.locator("pre").inner_text().split() == [str(i) for i in range(30)]
-    expect(person.timeline).to_have_count(4)
+    assert person.timeline.count() == 3
+    person.sees_end()
+    assert person.output.locator("pre").inner_text().split() == [str(i) for i in range(60)]
