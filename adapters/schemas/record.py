@@ -59,7 +59,7 @@ def _struct(type: str, payload: Payload) -> type[msgspec.Struct]:
         "at": Annotated[datetime, msgspec.Meta(tz=True)],
         "data": payload.struct,
     }
-    return msgspec.defstruct(_struct_name(type), list(narrower.items()), bases=(Envelope,), forbid_unknown_fields=True)
+    return msgspec.defstruct(_struct_name(type), list(narrower.items()), bases=(Envelope,))
 
 
 def _struct_name(type: str) -> str:

@@ -127,16 +127,17 @@ def log(journal):
 
 
 @contextmanager
-def relay(database, broker, registry):
+def relay(database, broker, id_of):
     """In a thread, with a log of its own as another process has."""
     journal, stop = Journal(database), threading.Event()
-    running = Relay(journal, broker.server.address, framed(registry.id_of))
-    thread = threading.Thread(target=running.run, args=[stop])
+    thread = threading.Thread(target=Relay(journal, broker.server.address, framed(id_of)).run, args=[stop])
     thread.start()
-    yield
-    stop.set()
-    thread.join()
-    journal.close()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        journal.close()
 
 
 def mirrored(broker, number, patience=PATIENCE_SECONDS):
@@ -163,9 +164,12 @@ class FromKafkaAlone(MongoEventLog):
     def lane_heads(self):
         return {}
 
+    def read_lane(self, *_):
+        return []
+
 
 def test_values_name_the_schema_that_they_follow(log, database, broker, url):
-    with relay(database, broker, SchemaRegistry(url)):
+    with relay(database, broker, SchemaRegistry(url).id_of):
         save_users(log, 5)
         records = mirrored(broker, 10)
     assert len(records) == 10
@@ -180,7 +184,7 @@ def test_values_name_the_schema_that_they_follow(log, database, broker, url):
 def test_consumers_read_framed_records(journal, log, database, broker, url):
     subscription = KafkaFeed(FromKafkaAlone(journal), broker.server.address).subscribe("readers", from_start)
     take_nothing(subscription)  # until it has its lanes: it would begin at their ends later on
-    with relay(database, broker, SchemaRegistry(url)):
+    with relay(database, broker, SchemaRegistry(url).id_of):
         save_users(log, 10)
         events = take(20, subscription)
     subscription.close()
@@ -193,7 +197,7 @@ def test_while_the_registry_is_down_the_log_goes_on_and_the_relay_catches_up_aft
     feed = KafkaFeed(log, broker.server.address)
     real_registry.kill()
     try:
-        with relay(database, broker, SchemaRegistry(real_registry.address)):
+        with relay(database, broker, SchemaRegistry(real_registry.address).id_of):
             save_users(log, 10)
             until(lambda: "does not answer as one" in progress(database).trouble)
             subscription = feed.subscribe("readers", from_start)
@@ -216,7 +220,7 @@ def test_while_the_registry_refuses_the_relay_says_why_and_goes_on_when_it_does_
     record = Record("User.Registered", 1)
     SchemaRegistry(url).register(record)
     shipped = {**committed(), record: committed()[record] | {"required": ["unheard_of"]}}
-    with relay(database, broker, SchemaRegistry(url, lambda: shipped)):
+    with relay(database, broker, SchemaRegistry(url, lambda: shipped).id_of):
         save_users(log, 1)
         until(lambda: "refuses User.Registered" in progress(database).trouble)
         assert mirrored(broker, 1, patience=1.0) == []
@@ -224,7 +228,7 @@ def test_while_the_registry_refuses_the_relay_says_why_and_goes_on_when_it_does_
         assert len(mirrored(broker, 2)) == 2
 
 
-def test_the_waits_for_the_registry_grow(log, database, broker, url, monkeypatch):
+def test_the_waits_for_the_registry_grow(log, database, broker, monkeypatch):
     monkeypatch.setattr("adapters.kafka.relay.LONGEST_WAIT", 0.4)
     asked = []
 
@@ -232,14 +236,9 @@ def test_the_waits_for_the_registry_grow(log, database, broker, url, monkeypatch
         asked.append(time.monotonic())
         raise SchemaRefused
 
-    journal, stop = Journal(database), threading.Event()
-    thread = threading.Thread(target=Relay(journal, broker.server.address, framed(refuse)).run, args=[stop])
-    thread.start()
-    save_users(log, 1)
-    until(lambda: len(asked) > 4)
-    stop.set()
-    thread.join()
-    journal.close()
+    with relay(database, broker, refuse):
+        save_users(log, 1)
+        until(lambda: len(asked) > 4)
     waits = [after - before for before, after in pairwise(asked)]
     assert [wait > least for wait, least in zip(waits, [0.1, 0.2, 0.4, 0.4], strict=False)] == [True] * 4
 
