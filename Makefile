@@ -19,7 +19,7 @@ setup: $(VENV)/installed $(VENV)/system-packages sandbox webapp/dist/index.html
 run: setup
 	exec $(BIN)/runledger up
 
-test: check setup $(VENV)/browser $(VENV)/kafka
+test: check setup $(VENV)/browser $(VENV)/kafka $(VENV)/registry
 	cd webapp && npm test
 	$(BIN)/python -m pytest tests/ops  # first and by itself: the supervisor needs a process with one thread
 	$(BIN)/python -m pytest --ignore tests/ops
@@ -29,6 +29,7 @@ check: $(VENV)/installed-dev webapp/node_modules/.package-lock.json
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
+	$(BIN)/runledger schemas check
 	cd webapp && npm run check
 
 bench: setup $(VENV)/installed-dev
@@ -64,6 +65,11 @@ $(VENV)/browser:
 # Apache Kafka; needs Maven once. Without it its tests are skipped, but not where CI=true.
 $(VENV)/kafka: | $(VENV)/bin/python
 	PYTHON=$(BIN)/python .ci/kafka || [ "$$CI" != true ]
+	touch $@
+
+# Apicurio Registry, in the same way; it runs on Kafka's Java.
+$(VENV)/registry: | $(VENV)/kafka
+	.ci/registry || [ "$$CI" != true ]
 	touch $@
 
 # The sandbox's own programs, in C; quick when they are up to date.

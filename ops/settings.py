@@ -61,6 +61,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Kafka, as host:port,host:port; empty starts the embedded one.", pattern=r"^([^,\s]+:\d+,?)*$"
         ),
     ] = ""
+    schema_registry_url: Annotated[
+        str,
+        Meta(
+            description="A schema registry with Confluent's interface, as http(s)://… (Apicurio's ends in "
+            "/apis/ccompat/v7); empty sends events to Kafka as they stand in the log.",
+            pattern="^(https?://.+)?$",
+        ),
+    ] = ""
     redis_url: Annotated[
         str, Meta(description="Redis, as redis://…; empty starts the embedded one.", pattern="^((rediss?|unix)://.+)?$")
     ] = ""

@@ -1,3 +1,3 @@
 """What holds for all tests."""
 
-pytest_plugins = ["tests.no_skips", "tests.system"]
+pytest_plugins = ["tests.no_skips", "tests.system", "tests.real_registry"]

@@ -6,6 +6,7 @@ from threading import Lock
 from time import monotonic, sleep
 
 from adapters.kafka import headers
+from adapters.kafka.framing import unframed
 from adapters.kafka.headers import Place, UnreadableHeaders
 from adapters.kafka.lane import Lane
 from adapters.kafka.membership import Membership, Record
@@ -158,7 +159,7 @@ class LaneSubscription:
         if lane is None or place is None or not lane.expects(place):
             return None
         try:
-            event = envelope.decode(place.position, record.value)
+            event = envelope.decode(place.position, unframed(record.value))
         except UnreadableEvent:
             log.exception("lane %s stops at position %s", lane.number, place.position)
             lane.stop_before(place)

@@ -11,18 +11,23 @@ from confluent_kafka import KafkaException, Producer
 from pymongo.errors import PyMongoError
 
 from adapters.kafka import clients, headers
+from adapters.kafka.framing import Framing, plain
 from adapters.kafka.headers import Place
 from adapters.kafka.topics import EVENTS
 from adapters.mongo import envelope
 from adapters.mongo.commits import MAX_EVENTS, Line, Placed
 from adapters.mongo.journal import Journal
 from adapters.mongo.leases import Lease, LeaseLost
+from adapters.schemas.trouble import RegistryTrouble
 
 log = logging.getLogger(__name__)
 
 DELIVERY_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 1.0
+ROLE = "relay"
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
+TROUBLE = "trouble"
+"""Where the lease's document says, beside the cursor, what the relay waits for."""
 
 
 class DeliveryFailed(Exception):
@@ -49,21 +54,22 @@ class Relay:
 
     A stale one that does not know it yet does no harm: it sends what was sent before, and consumers drop that.
     `servers` tells the brokers' addresses and is asked again and again, because an embedded broker takes a new one at
-    each start.
+    each start. `framing` turns an event's bytes into a record's value.
     """
 
-    def __init__(self, journal: Journal, servers: Callable[[], str]) -> None:
+    def __init__(self, journal: Journal, servers: Callable[[], str], framing: Framing = plain) -> None:
         self._journal = journal
         self._servers = servers
+        self._framing = framing
 
     def run(self, stop: Event) -> None:
         """Copy while this is the active one, until told to stop. What cannot be reached is waited for."""
-        lease = Lease(self._journal.database, "relay")
+        lease = Lease(self._journal.database, ROLE)
         while not stop.is_set():
             try:
                 state = lease.acquire()
                 if state is not None:
-                    _Copying(self._journal, lease, self._servers, state).run(stop)
+                    _Copying(self._journal, lease, self._servers, self._framing, state).run(stop)
             except (LeaseLost, PyMongoError) as error:
                 log.warning("the relay is not active: %s", error)
             stop.wait(LOOK_AGAIN_SECONDS)
@@ -72,14 +78,23 @@ class Relay:
 class _Copying:
     """The active relay's work, from taking the lease to losing it or giving it up."""
 
-    def __init__(self, journal: Journal, lease: Lease, servers: Callable[[], str], state: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        lease: Lease,
+        servers: Callable[[], str],
+        framing: Framing,
+        state: Mapping[str, object],
+    ) -> None:
         self._journal = journal
         self._lease = lease
         self._servers = servers
+        self._framing = framing
         self._cursor = msgspec.convert(state, Cursor)
         self._address = ""
         self._producer: Producer | None = None
         self._heard = 0
+        self._trouble = ""
 
     def run(self, stop: Event) -> None:
         """Raises LeaseLost."""
@@ -87,9 +102,10 @@ class _Copying:
         while not stop.is_set():
             try:
                 self._step()
-                wait = FIRST_WAIT
-            except (PyMongoError, KafkaException, DeliveryFailed) as error:
+                wait, self._trouble = FIRST_WAIT, ""
+            except (PyMongoError, KafkaException, DeliveryFailed, RegistryTrouble) as error:
                 log.warning("the relay tries again in %.1f s: %s", wait, error)
+                self._trouble = str(error)
                 self._producer = None
                 stop.wait(wait)
                 wait = min(wait * 2, LONGEST_WAIT)
@@ -99,7 +115,7 @@ class _Copying:
     def _step(self) -> None:
         """Copy what is new, or wait for it; renew the lease when it is time."""
         if self._lease.is_due():
-            self._lease.keep(msgspec.to_builtins(self._cursor))
+            self._lease.keep({**msgspec.to_builtins(self._cursor), TROUBLE: self._trouble})
         self._connected()  # before the first event: an idempotent producer takes half a second to become ready
         placed = self._journal.reading.after(self._cursor.position, MAX_EVENTS)
         if placed:
@@ -111,20 +127,23 @@ class _Copying:
         """The cursor behind these events, once Kafka has confirmed all of them. Raises DeliveryFailed."""
         producer, cursor = self._connected(), self._cursor
         failures: list[str] = []
-        for position, line in placed:
-            self._produce(producer, position, cursor.previous(line.lane), line, failures)
+        values = [self._framing(line.data) for _, line in placed]
+        for (position, line), value in zip(placed, values, strict=True):
+            self._produce(producer, position, cursor.previous(line.lane), line, value, failures)
             cursor = cursor.past(position, line.lane)
         self._await_delivery(producer)
         if failures:
             raise DeliveryFailed(failures[0])
         return cursor
 
-    def _produce(self, producer: Producer, position: int, previous: int, line: Line, failures: list[str]) -> None:
+    def _produce(
+        self, producer: Producer, position: int, previous: int, line: Line, value: bytes, failures: list[str]
+    ) -> None:
         place = Place(self._journal.store.id, position, previous)
         producer.produce(
             EVENTS,
             key=str(line.stream),
-            value=line.data,
+            value=value,
             partition=line.lane,
             headers=headers.encode(place, envelope.unwrap(line.data)),
             on_delivery=lambda error, _: failures.append(str(error)) if error else None,

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from ops.cli import events, executions, running, show
+from ops.cli import events, executions, running, schemas, show
 from ops.cli.output import Failed
 
 app = typer.Typer(
@@ -12,6 +12,7 @@ app = typer.Typer(
 )
 app.add_typer(executions.app, name="executions", help="Look at runs and cancel them.")
 app.add_typer(events.app, name="events", help="Read the event log.")
+app.add_typer(schemas.app, name="schemas", help="The JSON Schemas of the events.")
 app.add_typer(show.config_app, name="config", help="The settings.")
 app.command("run")(executions.run)
 app.command("status")(show.status)

@@ -31,27 +31,35 @@ def show_config(data: Data = None, as_json: AsJson = False) -> None:
 
 
 def status(data: Data = None, as_json: AsJson = False) -> None:
-    """The log's head, and how far every projection has come."""
+    """The log's head, and how far the relay and every projection have come."""
     found = _status(core(load_settings(data=data)))
     if as_json:
         print_json(found)
         return
     print_line(f"{found['events']} events, {found['unfinished']} runs under way")
+    relay = found["relay"]
+    print_line(
+        f"The relay to Kafka is at {relay['position']}, {relay['lag']} events behind. {relay['trouble']}".rstrip()
+    )
     rows = [(p["name"], p["position"], p["lag"]) for p in found["projections"]]
     print_table(("projection", "position", "events behind"), rows, "")
 
 
 def _status(container: "Core") -> dict[str, Any]:
+    from adapters.kafka.progress import progress  # noqa: PLC0415
     from projections import execution_status  # noqa: PLC0415
     from projections.registry import EFFECTS, READ_MODELS  # noqa: PLC0415
 
     log = container.log()
+    relay = progress(container.database())
+    head = log.head()
     heads = log.lane_heads()
     read_models = container.read_models()
     unfinished = read_models.find(execution_status.unfinished(), execution_status.ExecutionStatus)
     return {
-        "events": log.head(),
+        "events": head,
         "unfinished": len(unfinished),
+        "relay": {"position": relay.position, "lag": head - relay.position, "trouble": relay.trouble},
         "projections": [
             _progress(projection.name, heads, read_models.positions(projection.name), log)
             for projection in (*READ_MODELS, *EFFECTS)

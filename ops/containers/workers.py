@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dependency_injector import providers
 
 from adapters.bubblewrap.sandbox import BubblewrapSandbox
+from adapters.kafka.framing import Framing, framed, plain
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.relay import Relay
 from adapters.mongo.read_models import MongoTasks, MongoUnfinishedRuns
@@ -18,13 +19,23 @@ from ops.containers.core import Core
 from projections.sandbox_tasks import EXECUTOR, MONITOR
 
 
+def framing(registry_url: str) -> Framing:
+    """The registry's client takes memory, so it is imported where there is a registry."""
+    if not registry_url:
+        return plain
+    from adapters.schemas.registry import SchemaRegistry  # noqa: PLC0415
+
+    return framed(SchemaRegistry(registry_url).id_of)
+
+
 class Workers(Core):
     kafka_servers: providers.Dependency[Callable[[], str]] = providers.Dependency()
 
     notices = providers.Singleton(RedisNotices, Core.redis)
     live_output = providers.Singleton(RedisLiveOutput, Core.redis, Core.seals)
 
-    relay = providers.Singleton(Relay, Core.journal, kafka_servers)
+    framing = providers.Singleton(framing, Core.settings.provided.schema_registry_url)
+    relay = providers.Singleton(Relay, Core.journal, kafka_servers, framing)
     feed = providers.Singleton(KafkaFeed, Core.log, kafka_servers)
 
     sandbox = providers.Singleton(
