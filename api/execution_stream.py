@@ -67,8 +67,6 @@ class ExecutionStream:
             except TimeoutError:
                 yield HEARTBEAT
                 continue
-            if inbox.has_overflowed:
-                return
             async for piece in self._take(message):
                 yield piece
 

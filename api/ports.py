@@ -32,8 +32,6 @@ class SealedFrames(Protocol):
 
 
 class Inbox(Protocol):
-    has_overflowed: bool
-
     async def get(self) -> Notice | SealedFrames | None:
         """The next message; None is a reminder to look at the stores."""
 

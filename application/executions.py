@@ -35,6 +35,10 @@ class KeyReused(DomainError):
     """This Idempotency-Key was used for another request; send a new key with a new request."""
 
 
+class InvalidRequest(DomainError):
+    """A part of the request is not what it may be."""
+
+
 class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What somebody wants to run."""
 
@@ -49,7 +53,7 @@ class LimitWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     """Limits other than the default ones; times in seconds, sizes in bytes, cpus in cores."""
 
     wall_seconds: Annotated[float, Meta(gt=0)] | None = None
-    cpus: Annotated[float, Meta(gt=0)] | None = None
+    cpus: Annotated[float, Meta(ge=0.01)] | None = None
     memory_bytes: Annotated[int, Meta(ge=16 * 1024 * 1024)] | None = None
     pids: Annotated[int, Meta(ge=1)] | None = None
     output_bytes: Annotated[int, Meta(ge=1)] | None = None
@@ -85,7 +89,11 @@ class Executions:
         self._ceilings = ceilings
 
     def request(self, context: Context, owner: UUID, request: RunRequest, key: str | None = None) -> Accepted:
-        """Accept a run, once per key. Raises UnknownLanguage, TooLarge, LimitAboveCeiling or KeyReused."""
+        """Accept a run, once per key.
+
+        Raises InvalidRequest, UnknownLanguage, TooLarge, LimitAboveCeiling or KeyReused.
+        """
+        _check(request)
         fingerprint = self._seals.fingerprint(owner, msgspec.json.encode(request, order="deterministic"))
         execution = self._ids.new() if key is None else uuid5(_KEYS, f"{owner}:{key}")
         earlier = self._log.history(execution) if key is not None else ()
@@ -121,6 +129,14 @@ class Executions:
             fingerprint=fingerprint,
             timestamp=context.at,
         )
+
+
+def _check(request: RunRequest) -> None:
+    """What comes as JSON was checked on its way in; this is for every other way."""
+    try:
+        msgspec.convert(msgspec.to_builtins(request), RunRequest)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(str(error)) from error
 
 
 def _contents(request: RunRequest) -> tuple[bytes, bytes]:

@@ -13,6 +13,7 @@ from application.ports import (
     Erased,
     EventLog,
     Job,
+    LogUnavailable,
     NoCapacity,
     Runtimes,
     Sandbox,
@@ -89,6 +90,9 @@ class Executor:
         except NoCapacity:
             self._backlog.give_back(task)
             self._backlog.offer([task])
+        except LogUnavailable as problem:
+            log.warning("task %s of run %s is tried again: %s", task.kind, task.execution, problem)
+            self._backlog.give_back(task)
         except Exception:
             log.exception("task %s of run %s failed; it is tried again", task.kind, task.execution)
             self._backlog.give_back(task)
@@ -102,8 +106,13 @@ class Executor:
         run, _ = change(self._log, context, Execution, task.execution, lambda run: run.create_sandbox(name, context.at))
         try:
             self._sandbox.start(self._job(run, name))
+        except (NoCapacity, LogUnavailable):
+            raise
         except (SandboxUnavailable, Erased) as problem:
             self._give_up(context, run, str(problem) or str(problem.__doc__))
+        except Exception as problem:
+            log.exception("run %s cannot be started", task.execution)
+            self._give_up(context, run, f"{type(problem).__name__}: {problem}")
 
     def _give_up(self, context: Context, run: Execution, why: str) -> None:
         outcome = Outcome(Status.INTERNAL_ERROR, f"no sandbox could be started: {why}")

@@ -18,7 +18,7 @@ from projections.projection import Notice
 log = logging.getLogger(__name__)
 
 QUEUE_BYTES = 1024 * 1024
-"""A client that lets more than this pile up is closed; it comes back and resumes by id."""
+"""What more than this has piled up for a client is dropped; it is told to look into the stores instead."""
 
 SUBSCRIBE_SECONDS = 1.0
 _ALWAYS = "always"
@@ -30,13 +30,13 @@ class Inbox:
     def __init__(self) -> None:
         self._messages: asyncio.Queue[tuple[Notice | LiveFrames | None, int]] = asyncio.Queue()
         self._size = 0
-        self.has_overflowed = False
 
     def put(self, message: Notice | LiveFrames | None, size: int = 0) -> None:
         """None wakes the reader up, to look for itself."""
         if self._size + size > QUEUE_BYTES:
-            self.has_overflowed = True
-            return
+            while not self._messages.empty():
+                self._messages.get_nowait()
+            self._size, size, message = 0, 0, None
         self._size += size
         self._messages.put_nowait((message, size))
 

@@ -92,7 +92,11 @@ def run(
     from ops.cli.following import follow  # noqa: PLC0415
 
     request = _request(file, language, stdin, timeout)
-    container = api(load_settings(data=data))
+    settings = load_settings(data=data)
+    try:
+        container = api(settings)
+    except Failed as failure:
+        raise Failed(str(failure), NOT_RUN) from failure
     execution = _accept(container, request)
     if not detach:
         sys.exit(asyncio.run(follow(container.backend(), execution, as_json)))
@@ -111,7 +115,7 @@ def _request(file: str, language: str | None, stdin: str | None, timeout: float 
         language=language,
         script=_text(file),
         stdin=_text(stdin) if stdin else None,
-        limits=LimitWishes(wall_seconds=timeout) if timeout else None,
+        limits=LimitWishes(wall_seconds=timeout) if timeout is not None else None,
     )
 
 

@@ -10,6 +10,7 @@ import typer
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
+WIDEST = 10_000
 NOT_RUN = 125
 """The exit code of `run` when the script was never run."""
 
@@ -29,7 +30,9 @@ def print_json(value: Any) -> None:
 
 
 def print_line(value: object) -> None:
+    """At once, also into a pipe."""
     sys.stdout.write(f"{value}\n")
+    sys.stdout.flush()
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
@@ -40,7 +43,9 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty
     if not rows:
         sys.stdout.write(f"{empty}\n")
         return
-    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(soft_wrap=True).print(table)
+    Console(width=WIDEST).print(table)  # a terminal wraps a long line; a cut id is of no use to anybody

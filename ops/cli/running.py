@@ -22,7 +22,7 @@ def up(
     """Start everything on this machine; Ctrl-C stops it."""
     settings = load_settings(data=data, port=port, http=http)
     # The supervisor lives long and needs little: it takes this process over without the command line's memory.
-    arguments = [sys.executable, "-m", "ops.up", *(["--split"] if split else [])]
+    arguments = [sys.executable, "-P", "-m", "ops.up", *(["--split"] if split else [])]
     os.execve(sys.executable, arguments, {**os.environ, **settings.environment()})  # noqa: S606
 
 

@@ -118,7 +118,7 @@ class System:
 
 
 def cli(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "ops.cli", *arguments]
+    return [sys.executable, "-P", "-m", "ops.cli", *arguments]  # -P: nothing of the folder it happens to start in
 
 
 def commands(split: bool) -> list[tuple[str, list[str]]]:

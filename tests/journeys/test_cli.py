@@ -46,6 +46,26 @@ def test_run_keeps_stdout_and_stderr_apart_to_the_byte(running_system):
     assert (done.stdout, done.stderr, done.returncode) == (b"to \xff one\n", b"to \x00 the other", 0)
 
 
+def test_run_prints_all_of_a_fast_output(running_system):
+    done = run_script(running_system, "for i in range(9): print('x' * 1_000_000)")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == (b"x" * 1_000_000 + b"\n") * 9
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf"])
+def test_a_time_limit_that_is_none_is_refused_and_nobody_waits_for_it(running_system, seconds):
+    refused = run_script(running_system, "print(1)", f"--timeout={seconds}")
+    assert refused.returncode == 125
+    assert b"wall_seconds" in refused.stderr
+    assert run_script(running_system, "print(1)").stdout == b"1\n"
+
+
+def test_tables_show_whole_ids(running_system, api):
+    run = execute(api, "print(1)")
+    result_of(api, run)
+    assert run in running_system.cli("executions", "list").stdout.decode()
+
+
 def test_run_shows_each_line_when_it_comes(running_system):
     script = b"import time\nfor i in range(5): print(i); time.sleep(0.3)"
     command = [CLI, "run", "-", "--language", "python"]

@@ -89,6 +89,23 @@ def test_more_than_ten_thousand_lines_arrive_all(api):
     assert output_of(messages) == b"".join(b"%d\n" % i for i in range(20_000))
 
 
+def test_output_faster_than_anybody_reads_arrives_whole(api):
+    run = execute(api, "for i in range(9): print('x' * 1_000_000)")
+    messages = []
+    for message in follow(api, run):
+        messages.append(message)
+        if message.event == "output":
+            time.sleep(0.002)
+    assert messages[-1].event == "result_stored"
+    assert output_of(messages) == (b"x" * 1_000_000 + b"\n") * 9
+
+
+def test_a_stream_resumed_between_the_end_and_the_result_tells_the_end_once(api):
+    run = execute(api, "print('x')")
+    finished = next(message for message in follow(api, run) if message.event == "finished")
+    assert [message.event for message in follow(api, run, finished.id)] == ["result_stored"]
+
+
 def test_cancel_closes_the_stream_with_the_result(api):
     run = execute(api, "import time\nprint('up', flush=True)\ntime.sleep(60)")
     events = []

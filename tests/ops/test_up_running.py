@@ -23,14 +23,14 @@ ROOT = Path(__file__).parents[2]
 class Up:
     """One `runledger up` with its lines and its run file."""
 
-    def __init__(self, data: Path, *options: str, port: int | None = None, **environ: str) -> None:
+    def __init__(self, data: Path, *options: str, port: int | None = None, cwd: Path = ROOT, **environ: str) -> None:
         self.data = data
         self.port = port or free_port()
         self.output = data.with_name(f"{data.name}.{self.port}.out")
-        command = [sys.executable, "-m", "ops.cli", "up", "--data", str(data), "--port", str(self.port), *options]
+        command = [sys.executable, "-P", "-m", "ops.cli", "up", "--data", str(data), "--port", str(self.port), *options]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env={**unconfigured(), **environ}, stdout=output, stderr=output
+                command, cwd=cwd, env={**unconfigured(), **environ}, stdout=output, stderr=output
             )
 
     @property
@@ -225,3 +225,15 @@ def test_a_damaged_store_is_refused_in_one_line(data):
         f"The store in {data}/mongo cannot be opened; {log} says why. "
         "Restore a backup of the data folder, or move the folder away to begin with an empty one.\n"
     )
+
+
+def test_nothing_of_the_folder_it_starts_in_is_run(tmp_path: Path):
+    """A folder `api` of the person's own is not ours."""
+    (tmp_path / "api").mkdir()
+    for name in ("api/__init__.py", "ops.py", "msgspec.py"):
+        (tmp_path / name).write_text("raise SystemExit('not ours')")
+    started = Up(tmp_path / "data", cwd=tmp_path)
+    try:
+        assert "is ready" in started.until_ready().said
+    finally:
+        started.end()
