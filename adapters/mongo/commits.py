@@ -13,9 +13,8 @@ import msgspec
 from bson.binary import Binary
 from eventsourcing.persistence import IntegrityError
 from pymongo.collection import Collection
-from pymongo.database import Database
 
-from adapters.mongo.connection import durable
+from adapters.mongo.connection import Place, durable
 
 Document = dict[str, Any]
 
@@ -96,11 +95,11 @@ def lines(found: Mapping[str, Any]) -> Iterator[Placed]:
         yield position, Line(event["s"], event["v"], event["t"], event["lane"], event["d"])
 
 
-def collection(database: Database[Document]) -> Collection[Document]:
+def collection(database: Place) -> Collection[Document]:
     return durable(database, "commits")
 
 
-def prepare(database: Database[Document]) -> None:
+def prepare(database: Place) -> None:
     """Make the collection with its indexes; harmless when they are there."""
     commits = collection(database)
     commits.create_index("k", unique=True)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
+from eventsourcing.persistence import OperationalError
 from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -14,6 +15,9 @@ from pymongo.write_concern import WriteConcern
 from application.ports import LogUnavailable
 
 Document = dict[str, Any]
+
+Place: TypeAlias = Database[Document] | Collection[Document]
+"""Where the collections of one log lie: a database, or a collection whose sub-collections they are (`bank.commits`)."""
 
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
 MAJORITY = ReadConcern("majority")
@@ -41,9 +45,9 @@ def client_options() -> dict[str, Any]:
     }
 
 
-def durable(database: Database[Document], name: str) -> Collection[Document]:
+def durable(place: Place, name: str) -> Collection[Document]:
     """Acknowledged writes survive the loss of a minority of nodes; reads see only such writes."""
-    return database.get_collection(name, read_concern=MAJORITY, write_concern=DURABLE)
+    return place[name].with_options(read_concern=MAJORITY, write_concern=DURABLE)
 
 
 def newest(collection: Collection[Document]) -> Collection[Document]:
@@ -58,3 +62,12 @@ def reachable() -> Iterator[None]:
         yield
     except PyMongoError as error:
         raise LogUnavailable(str(error)) from error
+
+
+@contextmanager
+def operational() -> Iterator[None]:
+    """Turn the driver's troubles inside into the library's OperationalError."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise OperationalError(str(error)) from error

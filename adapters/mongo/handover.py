@@ -6,15 +6,13 @@ from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as NotInTime
 from threading import Lock, Thread
 from time import monotonic
-from typing import Any
 from uuid import UUID
 
-from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from adapters.mongo import wire
 from adapters.mongo.commits import Commit
-from adapters.mongo.connection import durable
+from adapters.mongo.connection import Place, durable
 from adapters.mongo.leadership import ROLE
 
 ANSWER_SECONDS = 5.0
@@ -33,7 +31,7 @@ class AnswerMissing(Exception):
 class Handover:
     """The way to the writing process; found by its lease, lost with its socket."""
 
-    def __init__(self, database: Database[dict[str, Any]]) -> None:
+    def __init__(self, database: Place) -> None:
         self._leases = durable(database, "leases")
         self._lock = Lock()
         self._line: _Line | None = None

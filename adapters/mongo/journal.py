@@ -2,13 +2,11 @@
 
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any
 from uuid import UUID
-
-from pymongo.database import Database
 
 from adapters.mongo.bell import Bell, ChangeStreamBell
 from adapters.mongo.commits import Commit, Line, collection, prepare
+from adapters.mongo.connection import Place
 from adapters.mongo.handover import AnswerMissing, Handover, NobodyWrites
 from adapters.mongo.heads import Head, LaneHeads
 from adapters.mongo.leadership import Leadership
@@ -27,7 +25,7 @@ class Journal:
 
     def __init__(
         self,
-        database: Database[dict[str, Any]],
+        database: Place,
         lanes_when_new: int = 8,
         bell_of: Callable[[Store], Bell] | None = None,
     ) -> None:

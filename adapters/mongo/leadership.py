@@ -10,14 +10,14 @@ import socket
 from concurrent.futures import Future
 from functools import partial
 from threading import Event, Lock, Thread
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
-from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from adapters.mongo import wire
 from adapters.mongo.commits import Commit
+from adapters.mongo.connection import Place
 from adapters.mongo.leases import RENEWAL_SECONDS, Lease, LeaseLost
 from adapters.mongo.writer import Writer
 
@@ -30,7 +30,7 @@ TRY_AGAIN_SECONDS = 1.0
 class Leadership:
     """Runs in any number of processes; one at a time takes the others' commits."""
 
-    def __init__(self, database: Database[dict[str, Any]], writer: Writer) -> None:
+    def __init__(self, database: Place, writer: Writer) -> None:
         self._database = database
         self._writer = writer
         self.is_held = False

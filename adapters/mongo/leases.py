@@ -3,10 +3,9 @@
 from time import monotonic
 from typing import Any
 
-from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from adapters.mongo.connection import durable
+from adapters.mongo.connection import Place, durable
 
 TERM_SECONDS = 6.0
 """A holder that has not renewed for so long may be replaced."""
@@ -25,7 +24,7 @@ class Lease:
     The holder keeps its state in the lease's document; only the holder of the newest epoch can change it.
     """
 
-    def __init__(self, database: Database[Document], role: str) -> None:
+    def __init__(self, database: Place, role: str) -> None:
         self._leases = durable(database, "leases")
         self._role = role
         self._seen: tuple[Document | None, float] = None, 0.0

@@ -4,11 +4,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from adapters.mongo import commits
-from adapters.mongo.connection import durable
+from adapters.mongo.connection import Place, durable
 
 
 class Store(msgspec.Struct, frozen=True):
@@ -19,14 +18,14 @@ class Store(msgspec.Struct, frozen=True):
     """The number of lanes; fixed, because an event's lane is a hash modulo this number."""
 
 
-def open_store(database: Database[dict[str, Any]], lanes: int = 8) -> Store:
+def open_store(database: Place, lanes: int = 8) -> Store:
     """Read the store's document; the very first caller makes it, with this number of lanes, and the indexes before."""
     stores = durable(database, "store")
     found = stores.find_one({"_id": "store"}) or _make(database, lanes)
     return Store(found["id"], found["lanes"])
 
 
-def _make(database: Database[dict[str, Any]], lanes: int) -> dict[str, Any]:
+def _make(database: Place, lanes: int) -> dict[str, Any]:
     commits.prepare(database)
     stores = durable(database, "store")
     made = {"_id": "store", "id": uuid4(), "lanes": lanes}
