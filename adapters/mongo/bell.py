@@ -30,7 +30,13 @@ class Bell:
         with self._changed:
             if end > self._end:
                 self._end = end
-                self._wake()
+                self.wake()
+
+    def wake(self) -> None:
+        """Wake everybody who waits, to look around."""
+        with self._changed:
+            self._rings += 1
+            self._changed.notify_all()
 
     def wait(self, heard: int, timeout: float) -> int:
         """Wait for a ring after the `heard` first ones, `timeout` seconds at most. Returns how many there were."""
@@ -49,14 +55,9 @@ class Bell:
     def close(self) -> None:
         """Stop listening; whoever waits is woken."""
         self._closed.set()
-        with self._changed:
-            self._wake()
+        self.wake()
         if self._listener:
             self._listener.join()
-
-    def _wake(self) -> None:
-        self._rings += 1
-        self._changed.notify_all()
 
     def _listen(self) -> None:
         """In a thread of its own, until closed."""
@@ -75,12 +76,11 @@ class ChangeStreamBell(Bell):
                 self._follow()
             except PyMongoError:
                 self._closed.wait(1.0)
-            with self._changed:  # it may have missed something
-                self._wake()
+            self.wake()  # it may have missed something
 
     def _follow(self) -> None:
         ends: list[dict[str, Any]] = [{"$match": {"operationType": "insert"}}, {"$project": {"fullDocument.z": 1}}]
         with self._commits.watch(ends, max_await_time_ms=AWAIT_MS) as stream:
             while not self._closed.is_set():
                 if (change := stream.try_next()) is not None:
-                    self.ring(change["fullDocument"]["z"])
+                    self.ring(change["fullDocument"].get("z", 0))

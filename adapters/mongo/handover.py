@@ -94,7 +94,7 @@ class _Line:
             raise AnswerMissing
         try:
             with self._sending:
-                self._socket.sendall(wire.frame(wire.Handed(commit.id, commit.lines)))
+                self._socket.sendall(wire.frame(wire.Handed(commit.id, commit.lines, commit.marks)))
             return answer.result(ANSWER_SECONDS)
         except (OSError, NotInTime) as error:
             self.close()

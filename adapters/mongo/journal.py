@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from adapters.mongo.bell import Bell, ChangeStreamBell
-from adapters.mongo.commits import Commit, Line, collection, prepare
+from adapters.mongo.commits import Commit, Line, Mark, collection, prepare
 from adapters.mongo.connection import Place
 from adapters.mongo.handover import AnswerMissing, Handover, NobodyWrites
 from adapters.mongo.heads import Head, LaneHeads
@@ -41,13 +41,13 @@ class Journal:
         self.head = Head(commits)
         self.lane_heads = LaneHeads(commits, self.head, self.store.lanes)
 
-    def append(self, lines: Sequence[Line]) -> int:
-        """Store these events, all or none, and wait for it. Returns the position of the first.
+    def append(self, lines: Sequence[Line], marks: Sequence[Mark] = ()) -> int:
+        """Store these events and marks, all or none, and wait for it. Returns the position of the first event.
 
-        Raises the library's IntegrityError when a stream has such a version already, OperationalError when the server
+        Raises the library's IntegrityError when one of them is there already, OperationalError when the server
         cannot be reached (nothing was stored), OutcomeUnknown; ValueError when they are too many or too large.
         """
-        commit = Commit(lines)
+        commit = Commit(lines, marks=marks)
         if not self.leadership.is_held:
             try:
                 return self._handover.hand(commit)

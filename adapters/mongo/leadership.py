@@ -112,7 +112,7 @@ class _Customer:
 
     def serve(self) -> None:
         while (handed := wire.receive(self._connection, wire.Handed)) is not None:
-            stored = self._writer.submit(Commit(handed.lines, handed.id))
+            stored = self._writer.submit(Commit(handed.lines, handed.id, handed.marks))
             stored.add_done_callback(partial(self._answer, handed.id))
         self.leave()
 

@@ -7,15 +7,15 @@ from uuid import UUID
 from eventsourcing.persistence import (
     AggregateRecorder,
     ApplicationRecorder,
+    DataError,
     ListenNotifySubscription,
     Notification,
-    OperationalError,
     ProgrammingError,
     StoredEvent,
 )
-from pymongo.errors import PyMongoError
 
-from adapters.mongo.commits import Line
+from adapters.mongo.commits import Line, Mark
+from adapters.mongo.connection import operational
 from adapters.mongo.journal import Journal
 
 
@@ -29,17 +29,18 @@ class MongoAggregateRecorder(AggregateRecorder):
         self._append(stored_events)
         return None
 
-    def _append(self, stored_events: Sequence[StoredEvent]) -> Sequence[int] | None:
+    def _append(self, stored_events: Sequence[StoredEvent], marks: Sequence[Mark] = ()) -> Sequence[int] | None:
         if not stored_events:
             return None
-        first = self._journal.append([self._line(event) for event in stored_events])
+        try:
+            first = self._journal.append([self._line(event) for event in stored_events], marks)
+        except ValueError as error:
+            raise DataError(f"{error}: save fewer aggregates, or fewer changes of one, at a time") from error
         return list(range(first, first + len(stored_events)))
 
     def _line(self, event: StoredEvent) -> Line:
-        if not isinstance(event.originator_id, UUID):
-            raise ProgrammingError(f"a stream's id is a UUID, not {event.originator_id!r}")
-        lane = self._journal.lane_of(event.originator_id)
-        return Line(event.originator_id, event.originator_version, event.topic, lane, event.state)
+        stream = _stream(event.originator_id)
+        return Line(stream, event.originator_version, event.topic, self._journal.lane_of(stream), event.state)
 
     def select_events(
         self,
@@ -50,10 +51,8 @@ class MongoAggregateRecorder(AggregateRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        try:
-            lines = self._journal.reading.of_stream(UUID(str(originator_id)))
-        except PyMongoError as error:
-            raise OperationalError(str(error)) from error
+        with operational():
+            lines = self._journal.reading.of_stream(_stream(originator_id))
         selected = [
             StoredEvent(line.stream, line.version, line.type, line.data)
             for line in lines
@@ -79,47 +78,57 @@ class MongoApplicationRecorder(MongoAggregateRecorder, ApplicationRecorder):
     ) -> Sequence[Notification]:
         after = max((start or 0) - inclusive_of_start, 0)
         selected: list[Notification] = []
-        while len(selected) < limit:
-            page = self._page(after, limit)
+        while len(selected) < limit and (stop is None or after < stop) and (page := self._page(after, limit)):
             selected += (one for one in page if _is_selected(one, stop, topics))
-            if len(page) < limit or (stop is not None and page[-1].id >= stop):
-                break
             after = page[-1].id
         return selected[:limit]
 
     def _page(self, after: int, limit: int) -> Sequence[Notification]:
-        try:
+        with operational():
             placed = self._journal.reading.after(after, limit)
-        except PyMongoError as error:
-            raise OperationalError(str(error)) from error
         return [Notification(line.stream, line.version, line.type, line.data, position) for position, line in placed]
 
     def max_notification_id(self) -> int | None:
-        try:
+        with operational():
             return self._journal.head.find() or None
-        except PyMongoError as error:
-            raise OperationalError(str(error)) from error
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> "MongoSubscription":
         return MongoSubscription(self, gt, topics)
 
-    def wait(self, heard: int) -> int:
+    def wait_for_growth(self, heard: int) -> int:
         """Wait until the log may have grown; see Bell."""
         return self._journal.bell.wait(heard, timeout=1.0)
+
+    def wake(self) -> None:
+        """Let all who wait for growth look around."""
+        self._journal.bell.wake()
 
 
 class MongoSubscription(ListenNotifySubscription[MongoApplicationRecorder]):
     """Notifications as they come."""
+
+    def stop(self) -> None:
+        super().stop()
+        self._recorder.wake()
 
     def _loop_on_pull(self) -> None:
         try:
             heard = 0
             while not self._has_been_stopped:
                 self._pull()
-                heard = self._recorder.wait(heard)
+                heard = self._recorder.wait_for_growth(heard)
         except BaseException as error:  # noqa: BLE001 - the library raises it where the notifications are taken
             self._thread_error = error
             self.stop()
+
+
+def _stream(originator_id: UUID | str) -> UUID:
+    if not isinstance(originator_id, UUID):
+        raise ProgrammingError(
+            f"a stream's id is a UUID, not {originator_id!r}: give the aggregate one, "
+            f"for example uuid5(NAMESPACE_URL, {str(originator_id)!r})"
+        )
+    return originator_id
 
 
 def _is_selected(notification: Notification, stop: int | None, topics: Sequence[str]) -> bool:

@@ -2,35 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
 import msgspec
 from eventsourcing.persistence import IntegrityError, OperationalError, PersistenceError
 from pymongo.collection import Collection
-from pymongo.errors import (
-    BulkWriteError,
-    ConnectionFailure,
-    DuplicateKeyError,
-    PyMongoError,
-    ServerSelectionTimeoutError,
-    WriteConcernError,
-)
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from adapters.mongo.bell import Bell
 from adapters.mongo.commits import Commit, Document, document, key, lines
 from adapters.mongo.connection import newest
 from adapters.mongo.heads import Head
 from adapters.mongo.recent import Recent
+from adapters.mongo.settling import PAUSE_SECONDS, SETTLE_SECONDS, OutcomeUnknown, refuse_known, settle
 
-SETTLE_SECONDS = 15.0
-"""How long an unknown outcome is looked into; a failover or a restarted server is back by then."""
-PAUSE_SECONDS = 0.05
 DUPLICATE_KEY = 11000
-
-
-class OutcomeUnknown(OperationalError):
-    """The event store stopped answering in the middle of a write; look whether it was stored before trying again."""
 
 
 class _PositionTaken(Exception):
@@ -222,32 +210,16 @@ class Tail:
     def _recover(self, placing: list[Document], error: PyMongoError) -> None:
         """After trouble: nothing was stored (raises OperationalError), or it is found out whether it was."""
         self._is_current = False
-        if isinstance(error, ServerSelectionTimeoutError) or not _is_unknown(error):
-            raise OperationalError(str(error)) from error
+        refuse_known(error)
         for one in placing:
-            self._settle(one)
+            settle(partial(self._insert_again, one))
 
-    def _settle(self, placing: Document) -> None:
-        """Insert the same at the same position until there is an answer: never stored twice, never a false failure."""
-        deadline = monotonic() + SETTLE_SECONDS
-        while monotonic() < deadline:
-            try:
-                return self._insert_again(placing)
-            except PyMongoError as error:
-                if not _is_unknown(error):
-                    raise OperationalError(str(error)) from error
-                sleep(PAUSE_SECONDS)
-        raise OutcomeUnknown
-
-    def _insert_again(self, placing: Document) -> None:
+    def _insert_again(self, placing: Document) -> bool:
+        """The same at the same position: never stored twice, never a false failure."""
         try:
             self._commits.insert_one(placing)
         except DuplicateKeyError as error:
             if not self._newest.find_one({"k": placing["k"][0], "c": placing["c"][0]}, {"_id": 1}):
                 self._refuse(error.details)
             self._await_majority({"_id": placing["_id"], "c": placing["c"][0]})
-
-
-def _is_unknown(error: PyMongoError) -> bool:
-    """Whether the write may have been stored, or may yet be."""
-    return isinstance(error, (ConnectionFailure, WriteConcernError, BulkWriteError))
+        return True

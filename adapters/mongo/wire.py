@@ -11,8 +11,8 @@ from uuid import UUID
 import msgspec
 from eventsourcing.persistence import IntegrityError, OperationalError, PersistenceError
 
-from adapters.mongo.commits import Line
-from adapters.mongo.tail import OutcomeUnknown
+from adapters.mongo.commits import Line, Mark
+from adapters.mongo.settling import OutcomeUnknown
 
 T = TypeVar("T")
 
@@ -26,6 +26,7 @@ class Handed(msgspec.Struct, frozen=True, array_like=True):
 
     id: UUID
     lines: Sequence[Line]
+    marks: Sequence[Mark] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):

@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from adapters.mongo.connection import connect
 from adapters.mongo.journal import Journal
+from adapters.mongo.persistence import Factory
 from tests.servers import Running, running, secantus
 
 
@@ -31,3 +32,23 @@ def journal(database: Database[dict[str, Any]]) -> Iterator[Journal]:
     opened = Journal(database)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def library(
+    mongo_server: Running, database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, str]]:
+    """The environment of the `eventsourcing` library alone; all its factories are closed in the end."""
+    env = {
+        "PERSISTENCE_MODULE": "adapters.mongo.persistence",
+        "MONGO_URL": mongo_server.address,
+        "MONGO_DATABASE": database.name,
+    }
+    for key, value in env.items():
+        monkeypatch.setenv(key, value)
+    made: list[Factory] = []
+    make = Factory.__init__
+    monkeypatch.setattr(Factory, "__init__", lambda factory, env: made.append(factory) or make(factory, env))
+    yield env
+    for factory in made:
+        factory.close()
