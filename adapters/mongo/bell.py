@@ -1,6 +1,6 @@
 """Tells at once that the log may have grown. Only a wake-up: whoever waits looks for himself, at least each second."""
 
-from threading import Condition, Event, Thread
+from threading import Condition, Event, Thread, current_thread
 from typing import Any
 
 from pymongo.collection import Collection
@@ -56,7 +56,7 @@ class Bell:
         """Stop listening; whoever waits is woken."""
         self._closed.set()
         self.wake()
-        if self._listener:
+        if self._listener not in (None, current_thread()):  # the garbage collector closes in whichever thread it runs
             self._listener.join()
 
     def _listen(self) -> None:

@@ -3,6 +3,7 @@
 Each application has its own log in the database, under its name in lower case: `bank.commits` for one named Bank.
 """
 
+import atexit
 from typing import Any, TypeVar
 
 from eventsourcing.persistence import (
@@ -61,8 +62,9 @@ class Factory(InfrastructureFactory[MongoTrackingRecorder]):
         return kind(self._place)
 
     def close(self) -> None:
-        for journal in self._journals.values():
-            journal.close()
+        atexit.unregister(self.close)
+        while self._journals:
+            self._journals.popitem()[1].close()
         self._database.client.close()
 
     # Settings -------------------------------------------------------------------------------------------------
@@ -108,6 +110,8 @@ class Factory(InfrastructureFactory[MongoTrackingRecorder]):
         """The application's log, or another one beside it for what has no place in it: its snapshots."""
         if part not in self._journals:
             self._journals[part] = self._open_journal(part)
+            # An application that nobody closes closes itself in the end, but then it is too late for the driver.
+            atexit.register(self.close)
         return self._journals[part]
 
     def _open_journal(self, part: str) -> Journal:

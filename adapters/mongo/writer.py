@@ -2,7 +2,7 @@
 
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from time import perf_counter
 
 import msgspec
@@ -62,7 +62,7 @@ class Writer:
         with self._starting:
             self._is_closed = True
             self._requests.put(None)
-        if self._thread:
+        if self._thread not in (None, current_thread()):  # the garbage collector closes in whichever thread it runs
             self._thread.join()
 
     def _start(self) -> None:

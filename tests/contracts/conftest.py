@@ -48,7 +48,7 @@ def library(
         monkeypatch.setenv(key, value)
     made: list[Factory] = []
     make = Factory.__init__
-    monkeypatch.setattr(Factory, "__init__", lambda factory, env: made.append(factory) or make(factory, env))
+    monkeypatch.setattr(Factory, "__init__", lambda factory, env: make(factory, env) or made.append(factory))
     yield env
     for factory in made:
         factory.close()
