@@ -27,12 +27,16 @@ def leading(journal: Journal):
     stop = threading.Event()
     thread = threading.Thread(target=journal.leadership.run, args=(stop,))
     thread.start()
-    wait_for(lambda: journal.leadership.is_held)
+    wait_for(lambda: _can_be_reached(journal))
     try:
         yield
     finally:
         stop.set()
         thread.join()
+
+
+def _can_be_reached(journal: Journal) -> bool:
+    return journal.leadership.is_held and "socket" in journal.database.leases.find_one({"_id": "writer"})["state"]
 
 
 def wait_for(condition) -> None:
