@@ -11,6 +11,7 @@ from time import monotonic
 
 import pytest
 from eventsourcing.application import Application
+from eventsourcing.cipher import AESCipher
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.persistence import (
     DataError,
@@ -31,7 +32,8 @@ PROGRAM, VIEW = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
 class Dog(Aggregate):
-    def __init__(self) -> None:
+    def __init__(self, name: str = "Fido") -> None:
+        self.name = name
         self.tricks = 0
 
     @event("TrickAdded")
@@ -105,6 +107,16 @@ def test_snapshots_lie_beside_the_log(library, database):
     assert kennel.repository.get(dog.id).tricks == 2
     assert kennel.recorder.max_notification_id() == 3
     assert database["kennel.snapshots.commits"].count_documents({}) == 1
+
+
+@pytest.mark.parametrize("settings", [{}, {"CIPHER_KEY": AESCipher.create_key(16)}, {"COMPRESSOR_TOPIC": "zlib"}])
+def test_events_are_encrypted_or_compressed_as_the_environment_says(library, database, settings):
+    kennel, dog = Kennel(env=settings), Dog(name="Fido" * 50)
+    kennel.save(dog)
+    stored = database["kennel.commits"].find_one({"_id": 1})["e"][0]["d"]
+    assert (b"FidoFido" in stored) == (settings == {})
+    assert (len(stored) < 200) == ("COMPRESSOR_TOPIC" in settings)
+    assert kennel.repository.get(dog.id).name == dog.name
 
 
 def test_an_application_may_have_settings_of_its_own(library, database, monkeypatch):
