@@ -51,7 +51,7 @@ class MongoAggregateRecorder(AggregateRecorder):
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
         try:
-            lines = self._journal.reading.of_stream(UUID(str(originator_id)))
+            lines = self._lines(UUID(str(originator_id)), gt)
         except PyMongoError as error:
             raise OperationalError(str(error)) from error
         selected = [
@@ -60,6 +60,11 @@ class MongoAggregateRecorder(AggregateRecorder):
             if (gt is None or line.version > gt) and (lte is None or line.version <= lte)
         ]
         return (selected[::-1] if desc else selected)[:limit]
+
+    def _lines(self, stream: UUID, gt: int | None) -> Sequence[Line]:
+        """At least those behind `gt`; the library numbers a stream's events without a gap."""
+        reading = self._journal.reading
+        return reading.newer(stream, gt) if gt is not None and gt > 0 else reading.of_stream(stream)
 
 
 class MongoApplicationRecorder(MongoAggregateRecorder, ApplicationRecorder):
