@@ -32,7 +32,7 @@ check: $(VENV)/installed-dev webapp/node_modules/.package-lock.json
 	$(BIN)/runledger schemas check
 	cd webapp && npm run check
 
-bench: setup $(VENV)/installed-dev
+bench: setup $(VENV)/installed-dev $(VENV)/peers
 	$(BIN)/python -m tests.benchmarks
 
 # Python ------------------------------------------------------------------------------------------------------
@@ -70,6 +70,14 @@ $(VENV)/kafka: | $(VENV)/bin/python
 # Apicurio Registry, in the same way; it runs on Kafka's Java.
 $(VENV)/registry: | $(VENV)/kafka
 	.ci/registry || [ "$$CI" != true ]
+	touch $@
+
+# What the event log is compared with; a row of `make bench` says what is missing.
+EMMETT := tests/benchmarks/emmett
+$(VENV)/peers: pyproject.toml $(EMMETT)/package.json $(EMMETT)/package-lock.json $(VENV)/installed-dev $(VENV)/node
+	-$(BIN)/python -m pip install --quiet -e '.[embedded,dev,bench]'
+	-ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || .ci/packages postgresql
+	-cd $(EMMETT) && npm ci
 	touch $@
 
 # The sandbox's own programs, in C; quick when they are up to date.

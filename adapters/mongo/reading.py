@@ -5,15 +5,18 @@ served by the index on every server.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from uuid import UUID
 
 from pymongo.collection import Collection
 
-from adapters.mongo.commits import MAX_EVENTS, Document, Line, Placed, lines
+from adapters.mongo.commits import MAX_EVENTS, Document, Line, Placed, key, lines
 from adapters.mongo.recent import Recent
 
 LANE_WINDOW = 4_096
 """How many positions one query for a lane spans at first."""
+NEWER = 8
+"""How many versions behind a known one are looked for at first: mostly there are few."""
 
 
 class Reading:
@@ -66,6 +69,26 @@ class Reading:
     def of_stream(self, stream: UUID) -> Sequence[Line]:
         """All events of one stream by version."""
         return [line for _, line in self.history(stream)]
+
+    def newer(self, stream: UUID, version: int) -> Sequence[Line]:
+        """The events of one stream behind this version, which its versions follow without a gap.
+
+        They are found by their keys, so that a long stream's end costs no more than a short one's.
+        """
+        found: list[Line] = []
+        width = NEWER
+        while versions := self._versions(stream, range(version + len(found) + 1, version + len(found) + 1 + width)):
+            found += versions
+            if len(versions) < width:
+                break
+            width = min(width * 4, MAX_EVENTS)
+        return found
+
+    def _versions(self, stream: UUID, wanted: range) -> Sequence[Line]:
+        """The events of one stream with these versions, up to the first that is missing."""
+        commits = self._find({"k": {"$in": [key(stream, version) for version in wanted]}})
+        found = {line.version: line for commit in commits for _, line in lines(commit) if line.stream == stream}
+        return [found[version] for version in takewhile(found.__contains__, wanted)]
 
     def history(self, stream: UUID) -> Sequence[Placed]:
         """All events of one stream with their positions, by version."""

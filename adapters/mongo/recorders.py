@@ -52,13 +52,18 @@ class MongoAggregateRecorder(AggregateRecorder):
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
         with operational():
-            lines = self._journal.reading.of_stream(_stream(originator_id))
+            lines = self._lines(_stream(originator_id), gt)
         selected = [
             StoredEvent(line.stream, line.version, line.type, line.data)
             for line in lines
             if (gt is None or line.version > gt) and (lte is None or line.version <= lte)
         ]
         return (selected[::-1] if desc else selected)[:limit]
+
+    def _lines(self, stream: UUID, gt: int | None) -> Sequence[Line]:
+        """At least those behind `gt`; the library numbers a stream's events without a gap."""
+        reading = self._journal.reading
+        return reading.newer(stream, gt) if gt is not None and gt > 0 else reading.of_stream(stream)
 
 
 class MongoApplicationRecorder(MongoAggregateRecorder, ApplicationRecorder):

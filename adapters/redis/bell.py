@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 LISTEN_SECONDS = 1.0
 TRY_AGAIN_SECONDS = 0.5
+PAUSE_SECONDS = 0.005
+"""Between two rings, so that telling and hearing of each of many commits does not slow the commits themselves."""
 
 
 class RedisBell(Bell):
@@ -48,6 +50,7 @@ class RedisBell(Bell):
             self._to_tell.clear()
             if (end := self.end) > told:
                 told = end if self._publish(end) else told
+                self._closed.wait(PAUSE_SECONDS)
 
     def _publish(self, end: int) -> bool:
         try:

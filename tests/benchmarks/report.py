@@ -3,8 +3,12 @@
 import json
 import os
 import platform
+import shutil
+import sqlite3
+import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -13,7 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 FOLDER = Path("bench-results")
-PACKAGES = ("SecantusDB", "confluent-kafka", "eventsourcing", "hypercorn", "motor", "quart", "redis")
+PACKAGES = ("SecantusDB", "confluent-kafka", "eventsourcing", "hypercorn", "motor", "pymongo", "quart", "redis")
+OPTIONAL = {"node": ["node", "--version"], "postgresql": ["psql", "--version"]}
+"""Programs of peers, and how they tell their versions."""
+LOCK = Path(__file__).with_name("emmett") / "package-lock.json"
 
 
 class Row(NamedTuple):
@@ -53,8 +60,29 @@ def save(results: dict[str, list[Row]]) -> Path:
 def machine() -> dict[str, object]:
     return {
         "cores": os.cpu_count(),
+        "processor": processor(),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "load": os.getloadavg(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES} | peers(),
     }
+
+
+def processor() -> str:
+    """As Linux calls it; not every kind of machine has a name here."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def peers() -> dict[str, str]:
+    """What the event log is compared with, as far as it is here."""
+    found = {name: said(command) for name, command in OPTIONAL.items() if shutil.which(command[0])}
+    with suppress(PackageNotFoundError):
+        found["psycopg"] = version("psycopg")
+    locked = json.loads(LOCK.read_text())["packages"]
+    emmett = "@event-driven-io/emmett-mongodb"
+    return found | {emmett: locked[f"node_modules/{emmett}"]["version"], "sqlite": sqlite3.sqlite_version}
+
+
+def said(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

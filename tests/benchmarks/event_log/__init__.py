@@ -1,0 +1,1 @@
+"""How fast the event log is, beside what it is made of and beside its peers."""
