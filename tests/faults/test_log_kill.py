@@ -16,7 +16,7 @@ from tests.servers import Running, running, secantus
 PROCESSES, THREADS, KILLS = 3, 8, 10
 TERM_SECONDS = 1.0
 """Of the leader's lease, so that it changes hands while processes live a second or two."""
-ANSWERS_EACH_LIFE = 25
+ANSWERS_EACH_LIFE = 20
 LEADERS = 4
 """So many processes that led were killed, at least."""
 
@@ -28,7 +28,8 @@ def server(tmp_path):
 
 
 def stored(path: Path) -> int:
-    return sum(isinstance(note, Told) and note.outcome is Outcome.STORED for note in history.read(path))
+    """The number of acknowledgements, counted without reading each."""
+    return path.read_bytes().count(b'"stored"') if path.exists() else 0
 
 
 def live_and_die(server: Running, notes: Path) -> None:

@@ -5,11 +5,12 @@ python -m tests.faults.writing URL DATABASE NOTES THREADS TERM_SECONDS
 
 import sys
 import threading
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from random import Random
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from adapters.mongo import leadership, leases
+from adapters.mongo import leadership, leases, tail
 from adapters.mongo.connection import connect
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
@@ -20,6 +21,16 @@ from tests.faults.history import Notes, save
 
 STREAMS = [uuid5(NAMESPACE_URL, f"shared stream {number}") for number in range(20)]
 PAUSE_SECONDS = 0.2
+
+
+class Skewed(datetime):
+    """A clock that is up to a minute wrong, differently in each process."""
+
+    SKEW = timedelta(seconds=Random().uniform(-60, 60))
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return datetime.now(tz) + cls.SKEW
 
 
 def write(log: MongoEventLog, notes: Notes) -> None:
@@ -56,6 +67,7 @@ def user_of(log: MongoEventLog, stream: UUID, *, is_fresh: bool) -> User:
 def main(url: str, database: str, notes: str, threads: str, term: str) -> None:
     leases.TERM_SECONDS = float(term)
     leadership.RENEWAL_SECONDS = float(term) / 3
+    tail.datetime = Skewed
     journal = Journal(connect(url)[database])
     threading.Thread(target=journal.leadership.run, args=[threading.Event()]).start()
     for _ in range(int(threads)):
