@@ -16,6 +16,8 @@ from ops.settings import load
 from projections.engine import coalesce
 from projections.registry import READ_MODELS
 from tests.faults import history
+from tests.faults.brokers import Mirrored
+from tests.faults.folding import FOLDS, STATES
 from tests.faults.history import Asked, Note, Outcome, Seen, Told
 from tests.system import System
 
@@ -78,6 +80,43 @@ def _check_answer(asked: Asked, told: Told | None, stored: Sequence[Recorded]) -
 def check_reader(events: Sequence[Recorded], notes: Sequence[Note]) -> None:
     """Whoever read while the log grew saw all of it, in order."""
     assert [note for note in notes if isinstance(note, Seen)] == history.seen(events)
+
+
+# Kafka and what follows from it -------------------------------------------------------------------------------
+
+
+def check_kafka(events: Sequence[Recorded], store: UUID, records: Sequence[Mirrored]) -> None:
+    """Every event is there, each lane's first appearances in order, every record true to the log."""
+    lanes: dict[int, list[int]] = {}
+    for record in (record for record in records if record.place.store == store):
+        _check_record(record, events)
+        seen = lanes.setdefault(record.lane, [])
+        if record.place.position not in seen:
+            seen.append(record.place.position)
+    assert lanes == _positions_by_lane(events), "missing in Kafka, or its first appearance is out of order"
+
+
+def _check_record(record: Mirrored, events: Sequence[Recorded]) -> None:
+    event = events[record.place.position - 1]
+    expected = event.lane, str(event.stream), str(event.id), event.version
+    assert (record.lane, record.key, record.event, record.version) == expected, f"not what the log holds: {record}"
+    before = [other.position for other in events[: event.position - 1] if other.lane == event.lane]
+    assert record.place.previous == max(before, default=0), f"not the position before it: {record}"
+
+
+def _positions_by_lane(events: Sequence[Recorded]) -> dict[int, list[int]]:
+    lanes: dict[int, list[int]] = defaultdict(list)
+    for event in events:
+        lanes[event.lane].append(event.position)
+    return dict(lanes)
+
+
+def check_folded(database: Database[dict[str, Any]], events: Sequence[Recorded]) -> None:
+    """Consumers have folded each event once, into what a fold of the whole log makes."""
+    folded = [document["position"] for document in database[collection_name(FOLDS.name, 1)].find()]
+    assert sorted(folded) == [event.position for event in events], "an event was folded twice or missed"
+    states = {document["_id"]: _own_fields(document) for document in database[collection_name(STATES.name, 1)].find()}
+    assert states == coalesce(STATES, events), "a read model is not what a fold of the log makes"
 
 
 # The whole system ---------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class Program:
         self.process = subprocess.Popen(self._command, cwd=ROOT)
 
     def kill(self) -> None:
-        """kill -9; harmless when it has ended."""
+        """End it by SIGKILL; harmless when it has ended."""
         self.process.kill()
         self.process.wait()
 
