@@ -68,14 +68,16 @@ class Apache:
 
     def replace_topic(self) -> None:
         """An empty topic of the same name, while the broker runs."""
-        self._admin().delete_topics([EVENTS])[EVENTS].result()
-        wait_until(lambda: EVENTS not in self._admin().list_topics(timeout=5).topics, "the topic's end")
+        admin = self._admin()
+        admin.delete_topics([EVENTS])[EVENTS].result()
+        wait_until(lambda: EVENTS not in admin.list_topics(timeout=5).topics, "the topic's end")
         self._create_topics()
 
     def expire(self) -> None:
         """Delete all records there are, as retention does; what comes later keeps its offset."""
+        admin = self._admin()
         ends = [TopicPartition(EVENTS, lane, -1) for lane in range(LANES)]
-        for deleted in self._admin().delete_records(ends).values():
+        for deleted in admin.delete_records(ends).values():
             deleted.result()
 
     def keep_copy(self) -> None:

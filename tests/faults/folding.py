@@ -1,8 +1,12 @@
 """A process that folds the log as a member of a group until it is killed.
 
-python -m tests.faults.folding URL DATABASE ADDRESS_FILE
+python -m tests.faults.folding URL DATABASE ADDRESS_FILE [PAUSE_AT]
+
+It stops itself (SIGSTOP) when it has folded the event at position PAUSE_AT and not stored it yet.
 """
 
+import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -48,11 +52,21 @@ def read_models(database: Database[dict[str, Any]], lanes: int) -> MongoReadMode
     return made
 
 
-def main(url: str, name: str, address: str) -> None:
+def pausing(at: int) -> Projection:
+    def fold(event: Recorded) -> Iterator[Put]:
+        if event.position == at:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        yield from _fold_count(event)
+
+    return Projection(FOLDS.name, FOLDS.version, fold)
+
+
+def main(url: str, name: str, address: str, pause_at: str = "0") -> None:
     database = connect(url)[name]
     log = MongoEventLog(Journal(database))
     feed = KafkaFeed(log, Path(address).read_text)
-    Engine(name, [STATES, FOLDS], feed, read_models(database, log.lanes), Silence()).run(threading.Event())
+    projections = [STATES, pausing(int(pause_at))]
+    Engine(name, projections, feed, read_models(database, log.lanes), Silence()).run(threading.Event())
 
 
 if __name__ == "__main__":

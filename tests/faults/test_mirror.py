@@ -73,8 +73,8 @@ class Mirror:
     def relay(self, pause_at: int = 0, role: str = "relay") -> Program:
         return self._programs.enter_context(program("relaying", *self._arguments, str(pause_at), role))
 
-    def consumer(self) -> Program:
-        return self._programs.enter_context(program("folding", *self._arguments))
+    def consumer(self, pause_at: int = 0) -> Program:
+        return self._programs.enter_context(program("folding", *self._arguments, str(pause_at)))
 
     @contextmanager
     def load(self) -> Iterator[None]:
@@ -224,10 +224,9 @@ def test_a_consumer_killed_in_a_batch_is_replaced_and_nothing_is_folded_twice_or
 
 def test_a_consumer_paused_until_its_lanes_were_given_away_folds_nothing_twice(mirror):
     mirror.relay()
-    paused = mirror.consumer()
+    paused = mirror.consumer(pause_at=100)
     with mirror.load():
-        wait_until(lambda: len(mirror.folded()) == mirror.log.lanes, "all lanes folded")
-        paused.pause()
+        wait_until(lambda: is_paused(paused), "a consumer that has folded and not stored")
         mirror.consumer()
         head = mirror.log.head()
         wait_until(lambda: mirror.has_folded_beyond(head), "the lanes' new owner")
