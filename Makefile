@@ -1,4 +1,4 @@
-# Everything from a clone: make setup, run, test, check, bench. Each does only what is not up to date.
+# Everything from a clone: make setup, run, test, check, bench, faults. Each does only what is not up to date.
 # PYTHON names the interpreter that the virtual environment is made with.
 
 PYTHON ?= python3
@@ -12,7 +12,7 @@ export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
-.PHONY: setup run test check bench sandbox
+.PHONY: setup run test check bench faults sandbox
 
 setup: $(VENV)/installed $(VENV)/system-packages sandbox webapp/dist/index.html
 
@@ -34,6 +34,11 @@ check: $(VENV)/installed-dev webapp/node_modules/.package-lock.json
 
 bench: setup $(VENV)/installed-dev $(VENV)/peers
 	$(BIN)/python -m tests.benchmarks
+
+# The long campaign: every fault, the killed writers ten times in a row.
+faults: setup $(VENV)/installed-dev $(VENV)/kafka
+	for round in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m pytest tests/faults/test_log_kill.py || exit 1; done
+	$(BIN)/python -m pytest tests/faults tests/contracts/test_mongo_faults.py tests/contracts/test_kafka_real.py
 
 # Python ------------------------------------------------------------------------------------------------------
 

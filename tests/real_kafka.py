@@ -57,9 +57,13 @@ class RealKafka(msgspec.Struct, frozen=True):
         made.properties.write_text(
             PROPERTIES.format(host=LOOPBACK, port=made.port, controller=free_port(), folder=folder)
         )
-        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", str(made.properties)]
-        subprocess.run([*made.java(), *tool], check=True, capture_output=True)
+        made.format()
         return made
+
+    def format(self) -> None:
+        """Make the storage, empty."""
+        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", str(self.properties)]
+        subprocess.run([*self.java(), *tool], check=True, capture_output=True)
 
     @property
     def properties(self) -> Path:

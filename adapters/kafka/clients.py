@@ -20,14 +20,18 @@ class KafkaUnavailable(Exception):
 
 
 def producer(servers: str) -> Producer:
-    """Writes in order and once per partition, acknowledged by all replicas in sync, without waiting for more."""
+    """Writes in order and once per partition, acknowledged by all replicas in sync, without waiting for more.
+
+    It gives no message up by itself: the first ones of a batch could be dropped for their age while later ones are
+    sent. Whoever waits for the delivery purges all of them at once.
+    """
     return Producer(
         _common(servers)
         | {
             "enable.idempotence": True,
             "acks": "all",
             "linger.ms": 0,
-            "message.timeout.ms": 4_000,
+            "message.timeout.ms": 0,
             "compression.type": "lz4",
         }
     )

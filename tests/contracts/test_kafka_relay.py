@@ -111,7 +111,7 @@ def test_copies_what_was_saved_while_kafka_was_down(log, database, broker):
         mirrored(broker, 4)
         broker.kill()
         save_users(log, 5)
-        time.sleep(5)  # longer than one attempt to deliver takes
+        time.sleep(6)  # longer than one attempt to deliver takes
         broker.start()
         save_users(log, 1)
         positions = {headers.place(record.headers()).position for record in mirrored(broker, 12)}

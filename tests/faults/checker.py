@@ -1,17 +1,24 @@
 """What must hold after every fault: compares what clients were told with the log and everything made from it."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
+from pymongo.database import Database
+
 from adapters.mongo.read_models import collection_name
-from application.ports import Recorded
+from application.ports import EventLog, Recorded
 from domain.execution import Execution
 from ops.cli.access import workers
 from ops.containers.workers import Workers
 from ops.settings import load
 from projections.engine import coalesce
 from projections.registry import READ_MODELS
+from tests.faults import history
+from tests.faults.brokers import Mirrored
+from tests.faults.folding import FOLDS, STATES
+from tests.faults.history import Asked, Note, Outcome, Seen, Told
 from tests.system import System
 
 
@@ -20,21 +27,99 @@ def container_of(system: System) -> Workers:
     return workers(load({"RUNLEDGER_DATA": str(system.data)}))
 
 
-def whole_log(container: Workers) -> list[Recorded]:
+def read_all(log: EventLog) -> list[Recorded]:
     events: list[Recorded] = []
-    while page := container.log().read(events[-1].position if events else 0, 5_000):
+    while page := log.read(events[-1].position if events else 0, 5_000):
         events += page
     return events
 
 
-def check_positions(events: list[Recorded]) -> None:
-    """1, 2, 3 … without a hole, and every stream's versions as well."""
-    assert [event.position for event in events] == list(range(1, len(events) + 1))
-    versions: dict[UUID, list[int]] = defaultdict(list)
+# The log ------------------------------------------------------------------------------------------------------
+
+
+def check_log(database: Database[dict[str, Any]]) -> None:
+    """Positions 1..n without a hole, every stream's versions 1..m, a commit time that never falls."""
+    commits = sorted(database.commits.find(), key=lambda commit: commit["_id"])
+    position, versions = 0, defaultdict[UUID, int](int)
+    for commit in commits:
+        assert commit["_id"] == position + 1, f"a hole or an overlap behind position {position}"
+        position += len(commit["e"])
+        assert (commit["z"], commit["n"]) == (position, len(commit["e"])), f"commit {commit['_id']} tells its end wrong"
+        for event in commit["e"]:
+            versions[event["s"]] += 1
+            assert event["v"] == versions[event["s"]], f"stream {event['s']} does not go on at {commit['_id']}"
+    times = [commit["at"] for commit in commits]
+    assert times == sorted(times), "the commit time falls"
+
+
+def check_told(events: Sequence[Recorded], notes: Sequence[Note]) -> None:
+    """Acknowledged commands are stored once where it was told, refused ones never, the others whole or not at all."""
+    stored: dict[UUID, list[Recorded]] = defaultdict(list)
     for event in events:
-        versions[event.stream].append(event.version)
-    for stream, found in versions.items():
-        assert found == list(range(1, len(found) + 1)), f"stream {stream}: {found}"
+        stored[event.correlation].append(event)
+    answers = {note.command: note for note in notes if isinstance(note, Told)}
+    asked = [note for note in notes if isinstance(note, Asked)]
+    assert stored.keys() <= {command.command for command in asked}, "events that nobody asked for"
+    for command in asked:
+        _check_answer(command, answers.get(command.command), stored[command.command])
+
+
+def _check_answer(asked: Asked, told: Told | None, stored: Sequence[Recorded]) -> None:
+    positions = [event.position for event in stored]
+    is_stored = bool(stored)
+    if is_stored:
+        found = tuple((event.stream, event.version) for event in stored)
+        assert found == asked.events, f"torn, or stored twice: {asked} at {positions}"
+        assert positions == list(range(positions[0], positions[0] + len(positions))), f"scattered: {asked}"
+    if told is None or told.outcome is Outcome.UNKNOWN:
+        return
+    assert is_stored == (told.outcome is Outcome.STORED), f"{told}, but found at {positions}"
+    assert not is_stored or positions[-1] == told.last, f"{told}, but found at {positions}"
+
+
+def check_reader(events: Sequence[Recorded], notes: Sequence[Note]) -> None:
+    """Whoever read while the log grew saw all of it, in order."""
+    assert [note for note in notes if isinstance(note, Seen)] == history.seen(events)
+
+
+# Kafka and what follows from it -------------------------------------------------------------------------------
+
+
+def check_kafka(events: Sequence[Recorded], store: UUID, records: Sequence[Mirrored]) -> None:
+    """Every event is there, each lane's first appearances in order, every record true to the log."""
+    lanes: dict[int, list[int]] = {}
+    for record in (record for record in records if record.place.store == store):
+        _check_record(record, events)
+        seen = lanes.setdefault(record.lane, [])
+        if record.place.position not in seen:
+            seen.append(record.place.position)
+    assert lanes == _positions_by_lane(events), "missing in Kafka, or its first appearance is out of order"
+
+
+def _check_record(record: Mirrored, events: Sequence[Recorded]) -> None:
+    event = events[record.place.position - 1]
+    expected = event.lane, str(event.stream), str(event.id), event.version
+    assert (record.lane, record.key, record.event, record.version) == expected, f"not what the log holds: {record}"
+    before = [other.position for other in events[: event.position - 1] if other.lane == event.lane]
+    assert record.place.previous == max(before, default=0), f"not the position before it: {record}"
+
+
+def _positions_by_lane(events: Sequence[Recorded]) -> dict[int, list[int]]:
+    lanes: dict[int, list[int]] = defaultdict(list)
+    for event in events:
+        lanes[event.lane].append(event.position)
+    return dict(lanes)
+
+
+def check_folded(database: Database[dict[str, Any]], events: Sequence[Recorded]) -> None:
+    """Consumers have folded each event once, into what a fold of the whole log makes."""
+    folded = [document["position"] for document in database[collection_name(FOLDS.name, 1)].find()]
+    assert sorted(folded) == [event.position for event in events], "an event was folded twice or missed"
+    states = {document["_id"]: _own_fields(document) for document in database[collection_name(STATES.name, 1)].find()}
+    assert states == coalesce(STATES, events), "a read model is not what a fold of the log makes"
+
+
+# The whole system ---------------------------------------------------------------------------------------------
 
 
 def check_runs(events: list[Recorded], acknowledged: Iterable[str]) -> None:

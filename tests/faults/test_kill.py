@@ -101,8 +101,8 @@ def wait_until_read_models_are_there(system: System) -> None:
 
 def check_everything(system: System, acknowledged: list[str]) -> None:
     container = checker.container_of(system)
-    events = checker.whole_log(container)
-    checker.check_positions(events)
+    events = checker.read_all(container.log())
+    checker.check_log(container.database())
     checker.check_runs(events, acknowledged)
     checker.check_read_models(container, events)
     checker.check_nothing_left(system, container)

@@ -1,0 +1,59 @@
+"""kill -9 of processes that write to the same streams, the leader of the writers among them, beside a reader."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from adapters.mongo.connection import connect
+from adapters.mongo.journal import Journal
+from adapters.mongo.log import MongoEventLog
+from tests.faults import checker, history
+from tests.faults.history import Outcome, Told
+from tests.faults.processes import program, wait_until
+from tests.servers import Running, running, secantus
+
+PROCESSES, THREADS, KILLS = 3, 8, 10
+TERM_SECONDS = 1.0
+"""Of the leader's lease, so that it changes hands while processes live a second or two."""
+ANSWERS_EACH_LIFE = 20
+LEADERS = 4
+"""So many processes that led were killed, at least."""
+
+
+@pytest.fixture
+def server(tmp_path):
+    with running(secantus(tmp_path), tmp_path) as started:
+        yield started
+
+
+def stored(path: Path) -> int:
+    """The number of acknowledgements, counted without reading each."""
+    return path.read_bytes().count(b'"stored"') if path.exists() else 0
+
+
+def live_and_die(server: Running, notes: Path) -> None:
+    """One writer process, killed -9 again and again, each time in the middle of its work."""
+    for _ in range(KILLS):
+        before = stored(notes)
+        with program("writing", server.address, "log", notes, str(THREADS), str(TERM_SECONDS)):
+            wait_until(lambda: stored(notes) >= before + ANSWERS_EACH_LIFE, "a writer's acknowledgements")  # noqa: B023
+
+
+def test_writers_and_their_leaders_are_killed_and_nothing_is_lost_doubled_or_out_of_order(tmp_path, server):
+    writers, reader = [tmp_path / f"writer-{number}" for number in range(PROCESSES)], tmp_path / "reader"
+    client = connect(server.address)
+    journal = Journal(client["log"])
+    log = MongoEventLog(journal)
+    with program("tailing", server.address, "log", reader), ThreadPoolExecutor(PROCESSES) as killers:
+        list(killers.map(lambda notes: live_and_die(server, notes), writers))
+        wait_until(lambda: len(history.read(reader)) >= log.head(), "the reader's last event")
+    checker.check_log(client["log"])
+    events = checker.read_all(log)
+    notes = [note for path in writers for note in history.read(path)]
+    checker.check_told(events, notes)
+    checker.check_reader(events, history.read(reader))
+    assert any(isinstance(note, Told) and note.outcome is Outcome.REFUSED for note in notes), "no conflict was tried"
+    assert client["log"].leases.find_one({"_id": "writer"})["epoch"] >= LEADERS
+    journal.close()
+    client.close()

@@ -1,0 +1,333 @@
+"""Relays and consumers paused and killed, brokers killed, wiped and set back: consumers end as a fold of the log."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pymongo.database import Database
+
+from adapters.mongo.connection import connect
+from adapters.mongo.journal import Journal
+from adapters.mongo.leases import TERM_SECONDS
+from adapters.mongo.log import MongoEventLog
+from tests.contracts.feed import save_users
+from tests.faults import checker
+from tests.faults.brokers import Apache, Broker, Embedded, records
+from tests.faults.folding import FOLDS, STATES, read_models
+from tests.faults.processes import Program, program, wait_until
+from tests.real_kafka import RealKafka
+from tests.servers import Running, running, secantus
+
+MESSAGE_SECONDS = 4.0
+"""A message that has waited so long in the relay's producer used to be given up."""
+IN_THE_BATCH = 150
+"""The relay stops before this position of a batch that is longer."""
+
+
+@pytest.fixture(scope="module")
+def mongo(tmp_path_factory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("mongo")
+    with running(secantus(folder), folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def apache(tmp_path_factory) -> Iterator[Apache]:
+    if not RealKafka.is_fetched():
+        pytest.skip("Kafka has not been fetched")
+    started = Apache(tmp_path_factory.mktemp("kafka"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def embedded(tmp_path) -> Iterator[Embedded]:
+    started = Embedded(tmp_path)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(params=["embedded", "apache"])
+def broker(request) -> Broker:
+    return request.getfixturevalue(request.param)
+
+
+class Mirror:
+    """A store, its mirror and those who read it."""
+
+    def __init__(self, mongo: Running, broker: Broker, programs: ExitStack) -> None:
+        self.name = f"test_{uuid4().hex}"
+        self.broker = broker
+        self.database: Database[dict[str, Any]] = connect(mongo.address)[self.name]
+        self.journal = Journal(self.database)
+        self.log = MongoEventLog(self.journal)
+        self._read_models = read_models(self.database, self.log.lanes)
+        self._programs = programs
+        self._arguments = mongo.address, self.name, broker.address_file
+
+    def relay(self, pause_at: int = 0, role: str = "relay") -> Program:
+        return self._programs.enter_context(program("relaying", *self._arguments, str(pause_at), role))
+
+    def consumer(self, pause_at: int = 0) -> Program:
+        return self._programs.enter_context(program("folding", *self._arguments, str(pause_at)))
+
+    @contextmanager
+    def load(self) -> Iterator[None]:
+        """New events all the time."""
+        stop = Event()
+
+        def write() -> None:
+            while not stop.is_set():
+                save_users(self.log, 1)
+                stop.wait(0.01)
+
+        thread = Thread(target=write)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    # What is waited for ---------------------------------------------------------------------------------------
+
+    def folded(self) -> dict[int, int]:
+        """Up to where, by lane."""
+        found = [self._read_models.positions(projection.name) for projection in (STATES, FOLDS)]
+        return {lane: least for lane in found[0] if (least := min(positions[lane] for positions in found))}
+
+    def has_folded_all(self) -> bool:
+        return self.folded() == self.log.lane_heads()
+
+    def has_folded_beyond(self, position: int) -> bool:
+        return any(folded > position for folded in self.folded().values())
+
+    def has_copied_all(self) -> bool:
+        mine = {one.place.position for one in records(self.broker) if one.place.store == self.log.store.id}
+        return len(mine) == self.log.head()
+
+    def copies(self) -> int:
+        return len(records(self.broker))
+
+    # What is proved -------------------------------------------------------------------------------------------
+
+    def check(self, *, kafka_is_complete: bool = True) -> None:
+        wait_until(self.has_folded_all, "consumers that have folded the whole log")
+        events = checker.read_all(self.log)
+        checker.check_log(self.database)
+        checker.check_folded(self.database, events)
+        if kafka_is_complete:
+            wait_until(self.has_copied_all, "the whole log in Kafka")
+            checker.check_kafka(events, self.log.store.id, records(self.broker))
+
+
+@pytest.fixture
+def open_mirror(mongo, broker) -> Iterator[Callable[[], Mirror]]:
+    with ExitStack() as programs:
+        opened: list[Mirror] = []
+
+        def open() -> Mirror:
+            opened.append(Mirror(mongo, broker, programs))
+            return opened[-1]
+
+        yield open
+        programs.close()
+        for mirror in opened:
+            mirror.journal.close()
+            mirror.database.client.close()
+
+
+@pytest.fixture
+def mirror(open_mirror) -> Mirror:
+    return open_mirror()
+
+
+def is_paused(process: Program) -> bool:
+    stat = Path(f"/proc/{process.process.pid}/stat").read_text()
+    return stat.rpartition(")")[2].split()[0] == "T"
+
+
+# Relays -------------------------------------------------------------------------------------------------------
+
+
+def test_a_relay_paused_in_a_batch_and_resumed_after_another_took_over_reorders_nothing(mirror):
+    save_users(mirror.log, IN_THE_BATCH)
+    mirror.consumer()
+    paused = mirror.relay(pause_at=IN_THE_BATCH)
+    wait_until(lambda: is_paused(paused), "a relay in the middle of its batch")
+    time.sleep(TERM_SECONDS / 2)
+    mirror.relay()
+    wait_until(mirror.has_copied_all, "the second relay's copy")
+    with mirror.load():
+        paused.resume()
+        time.sleep(1)
+    mirror.check()
+
+
+def test_a_relay_paused_for_less_than_its_lease_reorders_nothing(mirror):
+    """Long enough for what it had sent already to be given up, while the rest of the batch is still to be sent."""
+    save_users(mirror.log, IN_THE_BATCH)
+    mirror.consumer()
+    paused = mirror.relay(pause_at=IN_THE_BATCH)
+    wait_until(lambda: is_paused(paused), "a relay in the middle of its batch")
+    time.sleep(MESSAGE_SECONDS + 0.5)
+    paused.resume()
+    mirror.check()
+
+
+def test_two_relays_at_once_do_no_harm(mirror):
+    mirror.consumer()
+    with mirror.load():
+        one, two = mirror.relay(role="one"), mirror.relay(role="two")
+        wait_until(lambda: mirror.log.head() > 200, "load")
+        one.pause()
+        time.sleep(1)
+        one.resume()
+        two.kill()
+        mirror.relay(role="two")
+        wait_until(lambda: mirror.log.head() > 400, "load")
+    mirror.check()
+    assert mirror.copies() > mirror.log.head(), "both have sent"
+
+
+def test_another_stores_records_in_the_same_topic_are_ignored(open_mirror):
+    mirrors = [open_mirror(), open_mirror()]
+    for mirror in mirrors:
+        mirror.relay()
+        mirror.consumer()
+    with mirrors[0].load(), mirrors[1].load():
+        time.sleep(2)
+    for mirror in mirrors:
+        mirror.check()
+
+
+# Consumers ----------------------------------------------------------------------------------------------------
+
+
+def test_a_consumer_killed_in_a_batch_is_replaced_and_nothing_is_folded_twice_or_missed(mirror):
+    mirror.relay()
+    mirror.consumer()
+    with mirror.load():
+        other = mirror.consumer()
+        wait_until(lambda: len(mirror.folded()) == mirror.log.lanes, "all lanes folded")
+        time.sleep(1)
+        other.kill()
+        mirror.consumer()
+        time.sleep(1)
+    mirror.check()
+
+
+def test_a_consumer_paused_until_its_lanes_were_given_away_folds_nothing_twice(mirror):
+    mirror.relay()
+    paused = mirror.consumer(pause_at=100)
+    with mirror.load():
+        wait_until(lambda: is_paused(paused), "a consumer that has folded and not stored")
+        mirror.consumer()
+        head = mirror.log.head()
+        wait_until(lambda: mirror.has_folded_beyond(head), "the lanes' new owner")
+        paused.resume()
+        time.sleep(2)
+    mirror.check()
+
+
+# Brokers ------------------------------------------------------------------------------------------------------
+
+
+def test_a_broker_killed_and_started_again_under_load_loses_nothing(mirror):
+    mirror.relay()
+    mirror.consumer()
+    with mirror.load():
+        for _ in range(2):
+            wait_until(lambda: mirror.copies() > 0, "records")
+            mirror.broker.running.kill()
+            time.sleep(1)
+            mirror.broker.restart()
+            time.sleep(1)
+    mirror.check(kafka_is_complete=isinstance(mirror.broker, Apache))
+
+
+def test_a_broker_that_is_wiped_under_load_loses_nothing(mirror):
+    mirror.relay()
+    mirror.consumer()
+    with mirror.load():
+        wait_until(lambda: mirror.copies() > 0, "records")
+        mirror.broker.running.kill()
+        mirror.broker.wipe()
+        wait_until(lambda: mirror.copies() > 0, "records in the new one")
+    mirror.check(kafka_is_complete=False)
+
+
+def test_an_empty_broker_is_no_empty_log(mirror):
+    """All events were copied, and are gone, before the first consumer comes; no new one follows."""
+    save_users(mirror.log, 50)
+    relay = mirror.relay()
+    wait_until(mirror.has_copied_all, "the whole log in Kafka")
+    mirror.broker.running.kill()
+    mirror.broker.wipe()
+    mirror.consumer()
+    mirror.check(kafka_is_complete=False)
+    assert relay.process.poll() is None
+
+
+# Apache Kafka alone: it keeps what it is told to keep ---------------------------------------------------------
+
+
+@pytest.fixture
+def kafka_mirror(mongo, apache) -> Iterator[Mirror]:
+    with ExitStack() as programs:
+        opened = Mirror(mongo, apache, programs)
+        yield opened
+        programs.close()
+        opened.journal.close()
+        opened.database.client.close()
+
+
+def test_a_topic_replaced_by_an_empty_one_under_load_loses_nothing(kafka_mirror):
+    mirror = kafka_mirror
+    mirror.relay()
+    mirror.consumer()
+    with mirror.load():
+        wait_until(lambda: mirror.copies() > 100, "records")
+        mirror.broker.replace_topic()
+        time.sleep(2)
+    mirror.check(kafka_is_complete=False)
+
+
+def test_the_last_hundred_records_are_lost_and_no_event_follows(kafka_mirror):
+    mirror = kafka_mirror
+    mirror.relay()
+    consumer = mirror.consumer()
+    save_users(mirror.log, 50)
+    wait_until(lambda: mirror.has_copied_all() and mirror.has_folded_all(), "events that Kafka keeps")
+    consumer.pause()
+    mirror.broker.running.stop()
+    mirror.broker.keep_copy()
+    mirror.broker.restart()
+    save_users(mirror.log, 50)
+    wait_until(mirror.has_copied_all, "events that Kafka loses")
+    mirror.broker.running.kill()
+    mirror.broker.restore_copy()
+    mirror.broker.restart()
+    assert not mirror.has_copied_all()
+    consumer.resume()
+    mirror.check(kafka_is_complete=False)
+
+
+def test_records_that_expired_while_a_consumer_was_away_are_read_from_the_log(kafka_mirror):
+    mirror = kafka_mirror
+    mirror.relay()
+    consumer = mirror.consumer()
+    save_users(mirror.log, 20)
+    wait_until(mirror.has_folded_all, "events before it leaves")
+    consumer.kill()
+    save_users(mirror.log, 100)
+    wait_until(mirror.has_copied_all, "events while it is away")
+    mirror.broker.expire()
+    save_users(mirror.log, 10)
+    mirror.consumer()
+    mirror.check(kafka_is_complete=False)
