@@ -1,5 +1,6 @@
 """The log's bell over Redis: it wakes, and what it says is checked before anything is built on it."""
 
+import time
 from functools import partial
 
 import pytest
@@ -7,7 +8,7 @@ import redis
 
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
-from adapters.redis.bell import RedisBell
+from adapters.redis.bell import PAUSE_SECONDS, RedisBell
 from tests.contracts.event_log import OPERATOR, new_user
 from tests.contracts.test_redis_live_output import server  # noqa: F401 - a fixture
 
@@ -33,6 +34,22 @@ def test_a_commit_rings_in_other_processes_too(opened):
     position = MongoEventLog(one).save(OPERATOR, new_user())
     assert other.bell.wait(heard, 5.0) > heard
     assert other.bell.end == position
+
+
+def test_many_commits_are_told_as_few_rings(opened, server):  # noqa: F811
+    one, other = opened().bell, opened().bell
+    heard, told, since = other.wait(0, 1.0), published(server), time.monotonic()
+    for end in range(1, 101):
+        one.ring(end)
+        time.sleep(0.001)
+    while other.end < 100:
+        heard = other.wait(heard, 5.0)
+    assert published(server) - told <= (time.monotonic() - since) / PAUSE_SECONDS + 1
+
+
+def published(server) -> int:  # noqa: F811
+    with redis.Redis.from_url(server.address) as client:
+        return client.info("commandstats").get("cmdstat_publish", {"calls": 0})["calls"]
 
 
 def test_without_redis_it_rings_in_its_own_process(opened):
