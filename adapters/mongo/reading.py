@@ -29,7 +29,7 @@ class Reading:
         """The last end that was read."""
 
     def after(self, position: int, limit: int) -> Sequence[Placed]:
-        """At most `limit` events with positions from `position` + 1 on, without a hole; fewer only at the end."""
+        """At most `limit` events with positions from `position` + 1 on, without a hole; none only at the end."""
         if recent := self._recent.after(position):
             return recent[:limit]
         if self._seen - position < MAX_EVENTS:
