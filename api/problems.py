@@ -10,7 +10,15 @@ from werkzeug.exceptions import HTTPException
 
 from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
 from application.executions import KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
-from application.ports import Erased, LogUnavailable, StreamNotFound, VersionConflict
+from application.ports import (
+    ContentUnreadable,
+    Erased,
+    LogUnavailable,
+    StreamNotFound,
+    UnreadableEvent,
+    VersionConflict,
+    WrongMasterKey,
+)
 from domain.execution import ExecutionEnded
 from domain.name import NameTaken
 from domain.user import Locked
@@ -57,6 +65,9 @@ STATUS_OF: dict[type[Exception], int] = {
     LimitAboveCeiling: 422,
     WeakPassword: 422,
     Locked: 429,
+    UnreadableEvent: 500,
+    ContentUnreadable: 500,
+    WrongMasterKey: 500,
     LogUnavailable: 503,
 }
 
@@ -86,7 +97,9 @@ async def _expected(error: Exception) -> Response:
     status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         log.warning("the event store cannot be reached: %s", error)
-        return answer_problem(status, LogUnavailable.__doc__ or "")
+        return answer_problem(status, type(error).__doc__ or "")
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("a request failed: %s", error)
     return answer_problem(status, str(error) or type(error).__doc__ or "")
 
 

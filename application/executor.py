@@ -9,6 +9,7 @@ from application.backlog import Backlog
 from application.handler import change
 from application.ports import (
     Clock,
+    ContentUnreadable,
     Context,
     Erased,
     EventLog,
@@ -102,7 +103,7 @@ class Executor:
         run, _ = change(self._log, context, Execution, task.execution, lambda run: run.create_sandbox(name, context.at))
         try:
             self._sandbox.start(self._job(run, name))
-        except (SandboxUnavailable, Erased) as problem:
+        except (SandboxUnavailable, Erased, ContentUnreadable) as problem:
             self._give_up(context, run, str(problem) or str(problem.__doc__))
 
     def _give_up(self, context: Context, run: Execution, why: str) -> None:

@@ -98,6 +98,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra=SECRET,
         ),
     ] = ""
+    previous_master_keys: Annotated[
+        str,
+        Meta(
+            description="Master keys that may wrap data keys as well: 64 hexadecimal digits each, with commas between.",
+            pattern="^([0-9a-fA-F]{64}(,[0-9a-fA-F]{64})*)?$",
+            extra=SECRET,
+        ),
+    ] = ""
     sources: Mapping[str, str] = {}
     """Where each value that is not a default came from: the file's path, `RUNLEDGER_PORT`, `command line`."""
 

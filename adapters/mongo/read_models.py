@@ -1,7 +1,7 @@
 """Read models in Mongo: one collection per generation of a projection, its cursors beside it."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,9 +12,10 @@ from pymongo import IndexModel, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError
 
-from adapters.mongo.connection import DURABLE, Document, durable, newest, reachable
+from adapters.mongo.connection import Document, durable, newest, reachable
+from adapters.mongo.transactions import in_transaction
 from application.ports import Task
 from projections import execution_status, sandbox_tasks
 from projections.engine import BatchTooLarge, Cursor, CursorLost, Move
@@ -22,7 +23,6 @@ from projections.projection import Projection, Query
 
 T = TypeVar("T")
 
-TRIES = 5
 POINTER_SECONDS = 0.5
 TRANSACTION_BYTES = 4 * 1024 * 1024
 """SecantusDB refuses a transaction of more than a fifteenth of its cache, each time; half of that is used."""
@@ -83,7 +83,7 @@ class MongoReadModels:
         generation = self.generation(projection.name)
         id = cursor_id(projection.name, generation, lane)
         with reachable():
-            found = self._in_transaction(lambda session: self._next_epoch(id, session))
+            found = in_transaction(self._client, lambda session: self._next_epoch(id, session))
         if found is None:
             raise CursorMissing(f"{projection.name}, lane {lane}")
         return Cursor(projection.name, generation, lane, found["position"], found["epoch"] + 1)
@@ -93,7 +93,7 @@ class MongoReadModels:
 
     def commit(self, moves: Sequence[Move]) -> None:
         with reachable():
-            self._in_transaction(lambda session: self._write(moves, session))
+            in_transaction(self._client, lambda session: self._write(moves, session))
 
     def _write(self, moves: Sequence[Move], session: ClientSession) -> None:
         steps = [self._step(move.cursor, move.position) for move in moves]
@@ -123,18 +123,6 @@ class MongoReadModels:
     def _put(self, cursor: Cursor, id: UUID, fields: Mapping[str, Any]) -> UpdateOne:
         namespace = f"{self._database.name}.{collection_name(cursor.projection, cursor.generation)}"
         return UpdateOne({"_id": id}, {"$set": {**fields, "lane": cursor.lane}}, upsert=True, namespace=namespace)
-
-    def _in_transaction(self, act: Callable[[ClientSession], T]) -> T:
-        for tries_left in reversed(range(TRIES)):
-            with self._client.start_session(causal_consistency=False) as session:
-                try:
-                    with session.start_transaction(write_concern=DURABLE):
-                        return act(session)
-                except OperationFailure as error:
-                    if not (tries_left and error.has_error_label("TransientTransactionError")):
-                        raise
-            time.sleep(0.01)
-        raise AssertionError
 
     def generation(self, projection: str) -> int:
         """The live generation, as it was half a second ago at most."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from adapters.embedded.server import exchange, port_is_free
-from ops.master_key import master_key
+from ops.master_key import master_keys
 from ops.settings import Settings, SettingsInvalid
 from ops.up.folder import DataFolder, Running
 from ops.up.preparation import Preparation
@@ -51,7 +51,7 @@ class System:
             raise PortTaken(port=self.settings.port)
         if not shutil.which("bwrap"):
             raise ProgramNotInstalled(program="bubblewrap", remedy="Install it: apt-get install bubblewrap")
-        master_key(self.settings)
+        master_keys(self.settings)
 
     def start_servers(self) -> None:
         self.servers = hosted(self.settings, self.folder)
@@ -63,7 +63,7 @@ class System:
 
     def prepare_store(self) -> None:
         """Make the store and its first admin where they are missing; the password goes to the terminal alone."""
-        preparation = Preparation(self.settings, self.folder.path / "mongo")
+        preparation = Preparation(self.settings, self.folder.path / "mongo", master_keys(self.settings))
         if preparation.is_done:
             return
         init = Process("init", cli("init"), self.environment(), log=None)
