@@ -176,6 +176,9 @@ class Seals(Protocol):
     def open(self, sealed: Sealed[Any]) -> bytes:
         """Raises Erased, or ContentUnreadable."""
 
+    def is_erased(self, sealed: Sealed[Any]) -> bool:
+        """Whether it can never be opened again. Raises ContentUnreadable when its key is missing."""
+
     def fingerprint(self, person: UUID, content: bytes) -> str:
         """HMAC-SHA-256 under the person's data key, in hex."""
 

@@ -1,7 +1,7 @@
 """One data key per person, wrapped by a master key. Erasing it makes everything sealed with it unreadable."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
@@ -73,6 +73,10 @@ class DataKeys:
         """Raises PersonErased, KeyMissing, WrongMasterKey."""
         return self._cached(key) or self._open(self._existing(key))
 
+    def is_erased(self, key: UUID) -> bool:
+        """Raises KeyMissing."""
+        return "wrapped" not in self._existing(key)
+
     def erase(self, person: UUID) -> None:
         """Destroy the person's key. Other processes may use it for CACHE_SECONDS more."""
         self._prepare()
@@ -85,6 +89,11 @@ class DataKeys:
     def _erase(self, person: UUID, session: ClientSession) -> None:
         erasing = {"$unset": {"wrapped": "", "master": ""}, "$setOnInsert": {"_id": uuid4()}}
         self._keys.update_one({"person": person}, erasing, upsert=True, session=session)
+
+    def missing(self, keys: Collection[UUID]) -> set[UUID]:
+        """Those of which the store knows nothing, not even that they were erased."""
+        found = self._keys.find({"_id": {"$in": list(keys)}}, {"_id": 1})
+        return set(keys) - {key["_id"] for key in found}
 
     # Rotation -------------------------------------------------------------------------------------------------
 

@@ -40,9 +40,7 @@ def rotate(data: Data = None, as_json: AsJson = False) -> None:
         return
     print_line(f"{rotated.rewrapped} data keys were wrapped by the master key {rotated.master_key}.")
     if settings.master_key:
-        print_line(
-            "Now take the old one out of previous_master_keys and restart; backups from before still need it."
-        )
+        print_line("Now take the old one out of previous_master_keys and restart; backups from before still need it.")
 
 
 def _master_keys(data: Any) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import NoReturn
 import typer
 
 from ops.cli import events, executions, keys, running, schemas, show
-from ops.cli.output import Failed
+from ops.cli.output import Failed, close_stdout
 from ops.settings import SettingsInvalid
 
 app = typer.Typer(
@@ -32,6 +32,9 @@ def main() -> None:
         app()
     except Failed as failure:
         _end(str(failure), failure.code)
+    except BrokenPipeError:  # whoever read the output has had enough
+        close_stdout()
+        sys.exit(1)
     except Exception as error:
         if not _is_told(error):
             raise

@@ -1,12 +1,19 @@
 """How commands print: tables for people, JSON for programs; errors in one line."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+UNLIMITED = 10_000
+"""Columns of what is no terminal."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
@@ -35,7 +42,6 @@ def print_line(value: object) -> None:
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
     """A table, or a line that says that there is nothing to show."""
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     if not rows:
@@ -44,7 +50,19 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty
     table = Table(*headings, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(soft_wrap=True).print(table)
+    console().print(table)
+
+
+def console() -> "Console":
+    """Cuts lines where a terminal ends, and nowhere else."""
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(soft_wrap=True, width=None if sys.stdout.isatty() else UNLIMITED)
+
+
+def close_stdout() -> None:
+    """What is still to be written there cannot be, and shall not be tried again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from adapters.mongo.connection import connect
 from adapters.mongo.journal import Journal
 from adapters.mongo.keyring import Keyring
 from adapters.mongo.keys import DataKeys
+from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.log import MongoEventLog
 from adapters.mongo.people import MongoCredentials, MongoSessions
 from adapters.mongo.read_models import MongoReadModels
@@ -77,6 +78,7 @@ class Core(containers.DeclarativeContainer):
     data_keys = providers.Singleton(DataKeys, database, keyring)
     chunks = providers.Singleton(Chunks, database)
     seals = providers.Singleton(MongoSeals, data_keys, chunks)
+    ledger = providers.Singleton(MongoLedger, journal, data_keys, chunks)
     read_models = providers.Singleton(MongoReadModels, database)
     sessions = providers.Singleton(MongoSessions, database)
 

@@ -102,7 +102,7 @@ def wait_until_read_models_are_there(system: System) -> None:
 def check_everything(system: System, acknowledged: list[str]) -> None:
     container = checker.container_of(system)
     events = checker.whole_log(container)
-    checker.check_positions(events)
+    checker.check_log(container)
     checker.check_runs(events, acknowledged)
     checker.check_read_models(container, events)
     checker.check_nothing_left(system, container)
