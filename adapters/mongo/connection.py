@@ -61,6 +61,6 @@ def reachable() -> Iterator[None]:
         raise LogUnavailable(reason(error)) from error
 
 
-def reason(error: PyMongoError) -> str:
+def reason(error: Exception) -> str:
     """What is wrong, without the driver's description of all servers and settings."""
     return re.split(r" \(configured|, Timeout:|, full error:", str(error), maxsplit=1)[0]

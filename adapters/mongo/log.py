@@ -8,7 +8,7 @@ from eventsourcing.persistence import IntegrityError, OperationalError
 
 from adapters.mongo import envelope, tail
 from adapters.mongo.commits import Line, Placed
-from adapters.mongo.connection import reachable
+from adapters.mongo.connection import reachable, reason
 from adapters.mongo.journal import Journal
 from adapters.mongo.memory import Memory
 from adapters.mongo.store import Store
@@ -83,7 +83,7 @@ class MongoEventLog:
         except tail.OutcomeUnknown as error:
             raise OutcomeUnknown(OutcomeUnknown.__doc__) from error
         except OperationalError as error:
-            raise LogUnavailable(str(error)) from error
+            raise LogUnavailable(reason(error)) from error
 
     def history(self, stream: UUID) -> Sequence[Recorded]:
         with reachable():
