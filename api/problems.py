@@ -72,6 +72,14 @@ STATUS_OF: dict[type[Exception], int] = {
 }
 
 
+def details_of(error: Exception) -> ProblemDetails:
+    """What an expected error is to people."""
+    status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
+    is_meant_for_us = status == HTTPStatus.SERVICE_UNAVAILABLE
+    detail = type(error).__doc__ or "" if is_meant_for_us else str(error) or type(error).__doc__ or ""
+    return ProblemDetails(HTTPStatus(status).phrase, status, detail)
+
+
 def answer_problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Response:
     details = ProblemDetails(HTTPStatus(status).phrase, status, detail, errors=errors)
     response = Response(msgspec.json.encode(details), status=status, content_type="application/problem+json")
@@ -94,13 +102,10 @@ async def _problem(problem: Problem) -> Response:
 
 
 async def _expected(error: Exception) -> Response:
-    status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("the event store cannot be reached: %s", error)
-        return answer_problem(status, type(error).__doc__ or "")
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("a request failed: %s", error)
-    return answer_problem(status, str(error) or type(error).__doc__ or "")
+    details = details_of(error)
+    if details.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("a request failed: %s", str(error) or type(error).__name__)
+    return answer_problem(details.status, details.detail)
 
 
 async def _http(error: HTTPException) -> Response:

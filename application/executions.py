@@ -87,7 +87,7 @@ class Executions:
     def request(self, context: Context, owner: UUID, request: RunRequest, key: str | None = None) -> Accepted:
         """Accept a run, once per key. Raises UnknownLanguage, TooLarge, LimitAboveCeiling or KeyReused."""
         fingerprint = self._seals.fingerprint(owner, msgspec.json.encode(request, order="deterministic"))
-        execution = self._ids.new() if key is None else uuid5(_KEYS, f"{owner}:{key}")
+        execution = self._ids.new() if key is None else id_of(owner, key)
         earlier = self._log.history(execution) if key is not None else ()
         if earlier:
             return _answer_again(earlier, fingerprint)
@@ -121,6 +121,11 @@ class Executions:
             fingerprint=fingerprint,
             timestamp=context.at,
         )
+
+
+def id_of(owner: UUID, key: str) -> UUID:
+    """The run that this person's requests with this idempotency key mean."""
+    return uuid5(_KEYS, f"{owner}:{key}")
 
 
 def _contents(request: RunRequest) -> tuple[bytes, bytes]:

@@ -12,7 +12,15 @@ from adapters.mongo.connection import reachable, reason
 from adapters.mongo.journal import Journal
 from adapters.mongo.memory import Memory
 from adapters.mongo.store import Store
-from application.ports import Context, LogUnavailable, OutcomeUnknown, Recorded, StreamNotFound, VersionConflict
+from application.ports import (
+    Context,
+    LogUnavailable,
+    OutcomeUnknown,
+    Recorded,
+    StreamNotFound,
+    UnreadableEvent,
+    VersionConflict,
+)
 from domain.aggregate import Aggregate
 
 A = TypeVar("A", bound=Aggregate)
@@ -87,7 +95,12 @@ class MongoEventLog:
 
     def history(self, stream: UUID) -> Sequence[Recorded]:
         with reachable():
-            history = _recorded(self._journal.reading.history(stream))
+            placed = self._journal.reading.history(stream)
+        try:
+            history = _recorded(placed)
+        except UnreadableEvent:
+            self._memory.forget(stream)  # so that nobody takes its readable beginning for all of it
+            raise
         self.remember(history)
         return history
 
