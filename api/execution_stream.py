@@ -9,10 +9,11 @@ import msgspec
 
 from api.backend import Backend
 from api.ports import Inbox, SealedFrames
+from api.problems import details_of
 from api.sse import CLOSE, HEARTBEAT, Message
 from api.views import status_view
 from application.frames import decode_frames
-from application.ports import Output, Recorded
+from application.ports import ContentUnreadable, Erased, Output, Recorded
 from domain.execution import Execution
 from domain.sealed import Sealed
 from projections import execution_status
@@ -23,6 +24,7 @@ HEARTBEAT_SECONDS = 15.0
 PIECE_BYTES = 16 * 1024
 PIECES_AT_ONCE = 32
 LOOK_AGAIN_SECONDS = 0.05
+UNREADABLE = (ContentUnreadable, Erased)
 _ID = re.compile(r"(\d{1,18})\.(\d{1,18})")
 
 
@@ -117,9 +119,15 @@ class ExecutionStream:
                     yield piece
 
     async def _piece(self, sealed: SealedFrames) -> AsyncIterator[Message]:
-        if sealed.last > self.place.frame:
-            content = await self._backend.cross(self._backend.seals.open, sealed.content)
-            yield self._frames([frame for frame in decode_frames(content) if frame.number > self.place.frame])
+        if sealed.last <= self.place.frame:
+            return
+        try:
+            frames = await self._opened(sealed.content)
+        except UNREADABLE as problem:
+            self.place.frame = sealed.last
+            yield _problem(problem)
+        else:
+            yield self._frames([frame for frame in frames if frame.number > self.place.frame])
 
     async def _end(self, position: int) -> AsyncIterator[Message]:
         """Once the read model has the end: all frames there are, the last event, and the result."""
@@ -140,14 +148,25 @@ class ExecutionStream:
         return found[0] if found else None
 
     async def _stored_output(self, output: Sealed[bytes]) -> AsyncIterator[Message]:
-        frames = await self._backend.cross(lambda: decode_frames(self._backend.seals.open(output)))
+        try:
+            frames = await self._opened(output)
+        except UNREADABLE as problem:
+            yield _problem(problem)
+            return
         for piece in _pieces(frame for frame in frames if frame.number > self.place.frame):
             yield self._frames(piece)
+
+    async def _opened(self, content: Sealed[bytes]) -> list[Output]:
+        return await self._backend.cross(lambda: decode_frames(self._backend.seals.open(content)))
 
     def _frames(self, frames: Sequence[Output]) -> Message:
         self.place.frame = frames[-1].number
         data = {"frames": [(frame.number, frame.stream, frame.data) for frame in frames]}
         return Message("output", data, self.place.id)
+
+
+def _problem(error: Exception) -> Message:
+    return Message("problem", details_of(error))
 
 
 async def _nothing() -> AsyncIterator[Message]:

@@ -36,7 +36,8 @@ class StreamMessage(msgspec.Struct, frozen=True):
     """The `data:` of a message of type `output`: frames as [number, stream (1 stdout, 2 stderr), base64].
 
     Messages of type `requested`, `sandbox_created`, `started`, `cancel_requested` and `finished` carry a timeline
-    entry, `result_stored` the run; `reset` means to forget what was shown, `close` to come back in a moment.
+    entry, `result_stored` the run, `problem` the details of why output cannot be read; `reset` means to forget what was
+    shown, `close` to come back in a moment.
     """
 
     frames: list[tuple[int, int, bytes]]

@@ -10,7 +10,15 @@ from werkzeug.exceptions import HTTPException
 
 from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
 from application.executions import KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
-from application.ports import Erased, LogUnavailable, StreamNotFound, VersionConflict
+from application.ports import (
+    ContentUnreadable,
+    Erased,
+    LogUnavailable,
+    StreamNotFound,
+    UnreadableEvent,
+    VersionConflict,
+    WrongMasterKey,
+)
 from domain.execution import ExecutionEnded
 from domain.name import NameTaken
 from domain.user import Locked
@@ -57,8 +65,19 @@ STATUS_OF: dict[type[Exception], int] = {
     LimitAboveCeiling: 422,
     WeakPassword: 422,
     Locked: 429,
+    UnreadableEvent: 500,
+    ContentUnreadable: 500,
+    WrongMasterKey: 500,
     LogUnavailable: 503,
 }
+
+
+def details_of(error: Exception) -> ProblemDetails:
+    """What an expected error is to people."""
+    status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
+    is_meant_for_us = status == HTTPStatus.SERVICE_UNAVAILABLE
+    detail = type(error).__doc__ or "" if is_meant_for_us else str(error) or type(error).__doc__ or ""
+    return ProblemDetails(HTTPStatus(status).phrase, status, detail)
 
 
 def answer_problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Response:
@@ -83,11 +102,10 @@ async def _problem(problem: Problem) -> Response:
 
 
 async def _expected(error: Exception) -> Response:
-    status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("the event store cannot be reached: %s", error)
-        return answer_problem(status, LogUnavailable.__doc__ or "")
-    return answer_problem(status, str(error) or type(error).__doc__ or "")
+    details = details_of(error)
+    if details.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("a request failed: %s", str(error) or type(error).__name__)
+    return answer_problem(details.status, details.detail)
 
 
 async def _http(error: HTTPException) -> Response:

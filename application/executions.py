@@ -95,7 +95,7 @@ class Executions:
         """
         _check(request)
         fingerprint = self._seals.fingerprint(owner, msgspec.json.encode(request, order="deterministic"))
-        execution = self._ids.new() if key is None else uuid5(_KEYS, f"{owner}:{key}")
+        execution = self._ids.new() if key is None else id_of(owner, key)
         earlier = self._log.history(execution) if key is not None else ()
         if earlier:
             return _answer_again(earlier, fingerprint)
@@ -137,6 +137,11 @@ def _check(request: RunRequest) -> None:
         msgspec.convert(msgspec.to_builtins(request), RunRequest)
     except msgspec.ValidationError as error:
         raise InvalidRequest(str(error)) from error
+
+
+def id_of(owner: UUID, key: str) -> UUID:
+    """The run that this person's requests with this idempotency key mean."""
+    return uuid5(_KEYS, f"{owner}:{key}")
 
 
 def _contents(request: RunRequest) -> tuple[bytes, bytes]:

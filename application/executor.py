@@ -9,6 +9,7 @@ from application.backlog import Backlog
 from application.handler import change
 from application.ports import (
     Clock,
+    ContentUnreadable,
     Context,
     Erased,
     EventLog,
@@ -108,7 +109,7 @@ class Executor:
             self._sandbox.start(self._job(run, name))
         except (NoCapacity, LogUnavailable):
             raise
-        except (SandboxUnavailable, Erased) as problem:
+        except (SandboxUnavailable, Erased, ContentUnreadable) as problem:
             self._give_up(context, run, str(problem) or str(problem.__doc__))
         except Exception as problem:
             log.exception("run %s cannot be started", task.execution)

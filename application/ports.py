@@ -62,8 +62,27 @@ class LogUnavailable(Exception):
     """The event store cannot be reached; nothing was changed. Try again in a moment."""
 
 
+class OutcomeUnknown(LogUnavailable):
+    """The event store stopped answering in the middle of a change: look whether it is there before you try again."""
+
+
+class UnreadableEvent(Exception):
+    """This event cannot be read; `runledger events verify` tells more."""
+
+
+class UnknownEventType(UnreadableEvent):
+    """This event type is not known here: a newer version of this program has written it; upgrade this one."""
+
+
+class NewerSchema(UnreadableEvent):
+    """A newer version of this program has written this event; upgrade this one."""
+
+
 class EventLog(Protocol):
-    """The one truth: events in commit order, positions 1, 2, 3 … without a hole."""
+    """The one truth: events in commit order, positions 1, 2, 3 … without a hole.
+
+    Every method may raise LogUnavailable; what reads events, UnreadableEvent.
+    """
 
     @property
     def lanes(self) -> int: ...
@@ -86,7 +105,7 @@ class EventLog(Protocol):
     def save(self, context: Context, *aggregates: Aggregate) -> int:
         """Append all pending events as one commit. Returns the position of the last one.
 
-        Raises VersionConflict (nothing was stored) or LogUnavailable.
+        Raises VersionConflict or LogUnavailable (nothing was stored), OutcomeUnknown.
         """
 
     def history(self, stream: UUID) -> Sequence[Recorded]:
@@ -132,12 +151,33 @@ class Erased(Exception):
     """This content belonged to a person whose data was erased."""
 
 
+class ContentUnreadable(Exception):
+    """The store has lost or damaged what is needed to read this content; restore the store from a backup."""
+
+
+class WrongMasterKey(Exception):
+    """The keys of this store are wrapped by another master key than the ones given."""
+
+    def __init__(self, wanted: str, given: Sequence[str]) -> None:
+        which = f"the master key {wanted}" if wanted else "another master key"
+        super().__init__(
+            f"The keys of this store are wrapped by {which}, but given was {', '.join(given) or 'none'}. Give the "
+            "right one: restore the file master.key in the data folder, or correct the settings master_key and "
+            "previous_master_keys. Nothing was changed."
+        )
+
+
 class Seals(Protocol):
+    """Every method may raise WrongMasterKey and LogUnavailable."""
+
     def seal(self, person: UUID, content: bytes) -> Sealed[Any]:
         """Encrypt with the person's data key (made when missing). Large content goes to chunks, written now."""
 
     def open(self, sealed: Sealed[Any]) -> bytes:
-        """Raises Erased."""
+        """Raises Erased, or ContentUnreadable."""
+
+    def is_erased(self, sealed: Sealed[Any]) -> bool:
+        """Whether it can never be opened again. Raises ContentUnreadable when its key is missing."""
 
     def fingerprint(self, person: UUID, content: bytes) -> str:
         """HMAC-SHA-256 under the person's data key, in hex."""

@@ -5,7 +5,17 @@ from threading import Event
 from uuid import UUID, uuid4
 
 from application.handler import change
-from application.ports import Clock, Context, EventLog, Sandbox, StreamNotFound, TaskKind, Tasks, UnfinishedRuns
+from application.ports import (
+    Clock,
+    Context,
+    EventLog,
+    Sandbox,
+    StreamNotFound,
+    TaskKind,
+    Tasks,
+    UnfinishedRuns,
+    UnreadableEvent,
+)
 from application.watch import ACTOR
 from domain.execution import Execution, ExecutionEnded, Outcome, Status
 
@@ -61,11 +71,17 @@ class Reconciler:
             log.info("run %s had ended already", execution)
 
     def _is_wanted(self, sandbox: str) -> bool:
-        run = self._load(UUID(sandbox.removeprefix("run-").rpartition("-")[0]))
-        return run is not None and not run.status.is_final and run.sandbox == sandbox
+        """One whose run cannot be read now may be wanted by somebody who can."""
+        try:
+            run = self._log.load(Execution, UUID(sandbox.removeprefix("run-").rpartition("-")[0]))
+        except StreamNotFound:
+            return False
+        except UnreadableEvent:
+            return True
+        return not run.status.is_final and run.sandbox == sandbox
 
     def _load(self, execution: UUID) -> Execution | None:
         try:
             return self._log.load(Execution, execution)
-        except StreamNotFound:
+        except (StreamNotFound, UnreadableEvent):
             return None

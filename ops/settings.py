@@ -88,13 +88,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_memory_bytes: Annotated[int, Meta(description="The most memory that a run may ask for.", ge=16 * MIB)] = GIB
     max_cpus: Annotated[float, Meta(description="The most cores that a run may ask for.", gt=0)] = 2.0
     max_pids: Annotated[int, Meta(description="The most processes that a run may ask for.", ge=1)] = 256
-    max_output_bytes: Annotated[int, Meta(description="The most output that a run may ask for.", ge=1)] = 64 * MIB
+    max_output_bytes: Annotated[
+        int, Meta(description="The most output that a run may ask for; 256 MB at most.", ge=1, le=256 * MIB)
+    ] = 64 * MIB
     max_disk_bytes: Annotated[int, Meta(description="The most disk that a run may ask for.", ge=1)] = GIB
     master_key: Annotated[
         str,
         Meta(
             description="Wraps everybody's data keys: 64 hexadecimal digits; empty uses the file master.key in data.",
             pattern="^([0-9a-fA-F]{64})?$",
+            extra=SECRET,
+        ),
+    ] = ""
+    previous_master_keys: Annotated[
+        str,
+        Meta(
+            description="Master keys that may wrap data keys as well: 64 hexadecimal digits each, with commas between.",
+            pattern="^([0-9a-fA-F]{64}(,[0-9a-fA-F]{64})*)?$",
             extra=SECRET,
         ),
     ] = ""

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -69,10 +70,14 @@ class System:
         assert found is not None
         return found
 
-    def cli(self, *arguments: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
-        """Run a command of the CLI on this system."""
+    def cli(
+        self, *arguments: object, more: Mapping[str, str] = MappingProxyType({}), **options: Any
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command of the CLI on this system, with `more` variables."""
         command = [CLI, *map(str, arguments)]
-        return subprocess.run(command, env=self.environment, capture_output=True, check=False, timeout=120, **options)
+        return subprocess.run(
+            command, env=self.environment | more, capture_output=True, check=False, timeout=120, **options
+        )
 
     def client(self) -> httpx.Client:
         """A client that nobody is logged in with."""

@@ -1,12 +1,13 @@
 """SecantusDB, the embedded Mongo: a separate program (GPL-2.0), started as a process and never imported."""
 
+import socket
 import struct
 import sys
 from pathlib import Path
 
 import msgspec
 
-from adapters.embedded.server import LOOPBACK, ProgramMissing, exchange
+from adapters.embedded.server import ANSWER_SECONDS, LOOPBACK, ProgramMissing, exchange, read
 
 OPTIONS = Path(__file__).with_name("secantusd.toml")
 OP_MSG = 2013
@@ -35,10 +36,42 @@ class Secantus(msgspec.Struct, frozen=True):
         reply = exchange(self.port, ping(), REPLY_HEADER.size)
         return len(reply) == REPLY_HEADER.size and REPLY_HEADER.unpack(reply)[3] == OP_MSG
 
+    def is_broken(self) -> bool:
+        """Whether it says that it cannot read its own files: after a full disk it runs on, and fails until it is ended.
+
+        False while it says nothing at all: it may be busy, or gone.
+        """
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=ANSWER_SECONDS) as connection:
+                connection.sendall(message(text("find", "store"), number("limit", 1)))
+                length = REPLY_HEADER.unpack(read(connection, REPLY_HEADER.size))[0]
+                return FAILED in read(connection, length - REPLY_HEADER.size)
+        except (OSError, struct.error):
+            return False
+
 
 def ping() -> bytes:
-    """The command `ping` as an OP_MSG of Mongo's wire protocol."""
-    body = b"\x10ping\0" + struct.pack("<i", 1) + b"\x02$db\0" + struct.pack("<i", 6) + b"admin\0"
+    return message(number("ping", 1))
+
+
+# Mongo's wire protocol (OP_MSG) and BSON, as far as it is needed here -------------------------------------------
+
+
+FAILED = b"\x01ok\0" + struct.pack("<d", 0.0)
+
+
+def message(*fields: bytes) -> bytes:
+    """A command on the database `admin`; its first field names it."""
+    body = b"".join(fields) + text("$db", "admin")
     document = struct.pack("<i", len(body) + 5) + body + b"\0"
     section = struct.pack("<i", 0) + b"\0" + document
     return REPLY_HEADER.pack(REPLY_HEADER.size + len(section), 1, 0, OP_MSG) + section
+
+
+def number(name: str, value: int) -> bytes:
+    return b"\x10" + name.encode() + b"\0" + struct.pack("<i", value)
+
+
+def text(name: str, value: str) -> bytes:
+    encoded = value.encode() + b"\0"
+    return b"\x02" + name.encode() + b"\0" + struct.pack("<i", len(encoded)) + encoded

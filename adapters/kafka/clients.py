@@ -3,7 +3,7 @@
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 MOCK_CLUSTER = "mockCluster"
 MOCK_FETCH_WAIT_MS = 5
@@ -62,9 +62,18 @@ def _common(servers: str) -> Settings:
     }
 
 
+def admin(servers: str) -> AdminClient:
+    """Connects when it is first used."""
+    return AdminClient(_common(servers))
+
+
+def is_mock(cluster: ClusterMetadata) -> bool:
+    """Whether it is the embedded broker."""
+    return bool(str(cluster.cluster_id).startswith(MOCK_CLUSTER))
+
+
 def _is_mock(servers: str) -> bool:
     try:
-        cluster = AdminClient(_common(servers)).list_topics(timeout=ANSWER_SECONDS)
+        return is_mock(admin(servers).list_topics(timeout=ANSWER_SECONDS))
     except KafkaException as error:
         raise KafkaUnavailable(f"{servers}: {error}") from error
-    return bool(str(cluster.cluster_id).startswith(MOCK_CLUSTER))

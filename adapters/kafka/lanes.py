@@ -12,8 +12,7 @@ from adapters.kafka.lane import Lane
 from adapters.kafka.membership import Membership, Record
 from adapters.mongo import envelope
 from adapters.mongo.log import MongoEventLog
-from adapters.mongo.payloads import UnreadableEvent
-from application.ports import LogUnavailable, Recorded
+from application.ports import LogUnavailable, Recorded, UnreadableEvent
 
 log = logging.getLogger(__name__)
 

@@ -8,13 +8,14 @@ from typing import Any
 from pymongo.database import Database
 
 from adapters.mongo.connection import durable
+from application.ports import ContentUnreadable
 
 
-class ContentMissing(Exception):
+class ContentMissing(ContentUnreadable):
     """A piece of this content is not in the store; restore it from a backup."""
 
 
-class ContentDamaged(Exception):
+class ContentDamaged(ContentUnreadable):
     """This content is not what was sealed; restore it from a backup."""
 
 

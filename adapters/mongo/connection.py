@@ -1,5 +1,6 @@
 """How this system talks to MongoDB: what a write must survive, and what a read may see."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -61,7 +62,7 @@ def reachable() -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:
-        raise LogUnavailable(str(error)) from error
+        raise LogUnavailable(reason(error)) from error
 
 
 @contextmanager
@@ -70,4 +71,9 @@ def operational() -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:
-        raise OperationalError(str(error)) from error
+        raise OperationalError(reason(error)) from error
+
+
+def reason(error: Exception) -> str:
+    """What is wrong, without the driver's description of all servers and settings."""
+    return re.split(r" \(configured|, Timeout:|, full error:", str(error), maxsplit=1)[0]

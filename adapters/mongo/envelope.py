@@ -11,8 +11,8 @@ import msgspec
 from eventsourcing.domain import CanMutateAggregate
 from eventsourcing.utils import get_topic
 
-from adapters.mongo.payloads import Payload, UnreadableEvent
-from application.ports import Context, Recorded
+from adapters.mongo.payloads import Payload
+from application.ports import Context, Recorded, UnknownEventType, UnreadableEvent
 from domain.aggregate import Aggregate
 from domain.events import AGGREGATES, EVENTS
 
@@ -21,10 +21,6 @@ MAX_EVENT_BYTES = 256 * 1024
 
 class EventTooLarge(ValueError):
     """An event is at most 256 KB in the log; seal large content into chunks and let the event carry their names."""
-
-
-class UnknownEventType(UnreadableEvent):
-    """This event type is not known here; it was written by another version of this system."""
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +74,13 @@ def encode(context: Context, event: CanMutateAggregate[UUID], lane: int) -> byte
 
 def decode(position: int, data: bytes) -> Recorded:
     """Raises UnreadableEvent or one of its kinds, UnknownEventType and NewerSchema."""
-    envelope = unwrap(data)
+    try:
+        return _recorded(position, unwrap(data))
+    except UnreadableEvent as error:
+        raise type(error)(f"The event at position {position} cannot be read. {error}") from error
+
+
+def _recorded(position: int, envelope: Envelope) -> Recorded:
     return Recorded(
         position=position,
         lane=envelope.lane,

@@ -6,13 +6,21 @@ from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, OperationalError
 
-from adapters.mongo import envelope
+from adapters.mongo import envelope, settling
 from adapters.mongo.commits import Line, Placed
-from adapters.mongo.connection import reachable
+from adapters.mongo.connection import reachable, reason
 from adapters.mongo.journal import Journal
 from adapters.mongo.memory import Memory
 from adapters.mongo.store import Store
-from application.ports import Context, LogUnavailable, Recorded, StreamNotFound, VersionConflict
+from application.ports import (
+    Context,
+    LogUnavailable,
+    OutcomeUnknown,
+    Recorded,
+    StreamNotFound,
+    UnreadableEvent,
+    VersionConflict,
+)
 from domain.aggregate import Aggregate
 
 A = TypeVar("A", bound=Aggregate)
@@ -50,8 +58,8 @@ class MongoEventLog:
     def save(self, context: Context, *aggregates: Aggregate) -> int:
         """Append all pending events as one commit; they are pending no longer. Returns the last position.
 
-        Returns the head when nothing is pending. Raises VersionConflict or LogUnavailable (also as OutcomeUnknown),
-        EventTooLarge, ValueError for more than one commit holds; then all stay pending.
+        Returns the head when nothing is pending. Raises VersionConflict, LogUnavailable, OutcomeUnknown, EventTooLarge,
+        ValueError for more than one commit holds; then all stay pending.
         """
         lines = [line for aggregate in aggregates for line in self._lines(context, aggregate)]
         if not lines:
@@ -80,12 +88,19 @@ class MongoEventLog:
             return self._journal.append(lines)
         except IntegrityError as error:
             raise VersionConflict from error
+        except settling.OutcomeUnknown as error:
+            raise OutcomeUnknown(OutcomeUnknown.__doc__) from error
         except OperationalError as error:
-            raise LogUnavailable(str(error)) from error
+            raise LogUnavailable(reason(error)) from error
 
     def history(self, stream: UUID) -> Sequence[Recorded]:
         with reachable():
-            history = _recorded(self._journal.reading.history(stream))
+            placed = self._journal.reading.history(stream)
+        try:
+            history = _recorded(placed)
+        except UnreadableEvent:
+            self._memory.forget(stream)  # so that nobody takes its readable beginning for all of it
+            raise
         self.remember(history)
         return history
 

@@ -33,6 +33,10 @@ class Memory:
         elif event.version > len(known):
             del self._streams[event.stream]
 
+    def forget(self, stream: UUID) -> None:
+        with self._lock:
+            self._streams.pop(stream, None)
+
     def get(self, stream: UUID) -> Sequence[Recorded]:
         """Empty when it is not known."""
         with self._lock:

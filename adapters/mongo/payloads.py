@@ -7,18 +7,11 @@ from uuid import UUID
 import msgspec
 from eventsourcing.domain import AggregateCreated, CanMutateAggregate
 
+from application.ports import NewerSchema, UnreadableEvent
 from domain.aggregate import Aggregate
 
 _LIBRARY_FIELDS = frozenset(field.name for field in dataclasses.fields(AggregateCreated))
 """What the library puts into each event; all of it stands in, or follows from, the envelope."""
-
-
-class UnreadableEvent(Exception):
-    """This event cannot be read."""
-
-
-class NewerSchema(UnreadableEvent):
-    """This event was written by a newer version of this system; upgrade this one."""
 
 
 class Payload:
@@ -47,7 +40,10 @@ class Payload:
     def decode(self, data: bytes | msgspec.Raw, schema: int) -> dict[str, Any]:
         """The own fields, upcast to the newest version. Raises NewerSchema or UnreadableEvent."""
         if schema > self.schema:
-            raise NewerSchema(f"{self._kind.__qualname__} version {schema}; version {self.schema} is known here")
+            raise NewerSchema(
+                f"{self._kind.__qualname__} has schema version {schema}, and {self.schema} is the newest known here: "
+                f"{NewerSchema.__doc__}"
+            )
         try:
             fields = self._decoder.decode(self._upcast(data, schema) if schema < self.schema else data)
         except msgspec.DecodeError as error:

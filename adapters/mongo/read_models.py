@@ -15,7 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from adapters.mongo.connection import Document, durable, newest, reachable
-from adapters.mongo.transaction import in_transaction
+from adapters.mongo.transactions import in_transaction
 from application.ports import Task
 from projections import execution_status, sandbox_tasks
 from projections.engine import BatchTooLarge, Cursor, CursorLost, Move

@@ -45,7 +45,7 @@ class MongoSeals:
             yield self._chunks.put(seal(key.secret, piece, _place(key, start, len(content))))
 
     def open(self, sealed: Sealed[Any]) -> bytes:
-        """Raises Erased; ContentMissing or ContentDamaged when the store no longer holds what was sealed."""
+        """Raises Erased; KeyMissing, ContentMissing or ContentDamaged when the store has lost something of it."""
         with reachable():
             key = self._keys.with_id(sealed.key)
             try:
@@ -62,6 +62,10 @@ class MongoSeals:
             raise ContentDamaged(ContentDamaged.__doc__)
         places = (_place(key, start, sealed.size) for start in starts)
         return b"".join(unseal(key.secret, piece, place) for piece, place in zip(pieces, places, strict=True))
+
+    def is_erased(self, sealed: Sealed[Any]) -> bool:
+        with reachable():
+            return self._keys.is_erased(sealed.key)
 
     def fingerprint(self, person: UUID, content: bytes) -> str:
         """Raises Erased."""

@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from adapters.mongo.connection import Document, Place, durable, operational
 from adapters.mongo.settling import OutcomeUnknown, refuse_known, settle
-from adapters.mongo.transaction import in_transaction
+from adapters.mongo.transactions import in_transaction
 
 
 class MongoTrackingRecorder(TrackingRecorder):

@@ -1,15 +1,17 @@
 """How a command reaches the running system: its addresses from the data folder, its parts from the container."""
 
 import functools
+import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
 
 from ops.cli.output import Failed
-from ops.settings import Settings, SettingsInvalid, load
+from ops.settings import Settings, SettingsInvalid, hidden, load
 from ops.up.folder import kafka_servers, running
 
 if TYPE_CHECKING:
@@ -17,7 +19,17 @@ if TYPE_CHECKING:
     from ops.containers.core import Core
     from ops.containers.workers import Workers
 
+    C = TypeVar("C", bound=Core)
+
+log = logging.getLogger(__name__)
+
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder [default: RUNLEDGER_DATA]")]
+
+TRY_AGAIN_SECONDS = 2.0
+
+
+class StoreUnreachable(Failed):
+    """The event store does not answer."""
 
 
 def load_settings(**command_line: Any) -> Settings:
@@ -29,24 +41,54 @@ def load_settings(**command_line: Any) -> Settings:
 
 
 def core(settings: Settings) -> "Core":
-    """The store of the running system. Raises Failed when none runs."""
+    """The store of the running system. Raises Failed when none runs or it does not answer."""
     from ops.containers.core import Core  # noqa: PLC0415
 
-    return Core(settings=_with_addresses(settings))
+    return _answering(Core(settings=_with_addresses(settings)))
 
 
 def api(settings: Settings) -> "Api":
     """What can follow runs as well."""
     from ops.containers.api import Api  # noqa: PLC0415
 
-    return Api(settings=_with_addresses(settings))
+    return _answering(Api(settings=_with_addresses(settings)))
 
 
 def workers(settings: Settings) -> "Workers":
     """What can work."""
     from ops.containers.workers import Workers  # noqa: PLC0415
 
-    return Workers(settings=_with_addresses(settings), kafka_servers=_kafka(settings))
+    return _answering(Workers(settings=_with_addresses(settings), kafka_servers=kafka(settings)))
+
+
+def with_patience(open: "Callable[[Settings], C]", settings: Settings) -> "C":
+    """For a service: waits until the store answers. Raises WrongMasterKey or SettingsInvalid at once."""
+    while True:
+        try:
+            container = open(settings)
+            container.keyring().names_secret()
+        except StoreUnreachable as error:
+            log.warning("%s It is tried again every %d s.", error, TRY_AGAIN_SECONDS)
+            time.sleep(TRY_AGAIN_SECONDS)
+        else:
+            return container
+
+
+def _answering(container: "C") -> "C":
+    from adapters.mongo.connection import reachable  # noqa: PLC0415
+    from application.ports import LogUnavailable  # noqa: PLC0415
+
+    try:
+        with reachable():
+            container.mongo().admin.command("ping")
+    except LogUnavailable as error:
+        raise StoreUnreachable(_unreachable(container.settings(), error)) from error
+    return container
+
+
+def _unreachable(settings: Settings, error: Exception) -> str:
+    where = hidden("mongo_url", settings.mongo_url)
+    return f"The event store at {where} cannot be reached: {error}. Start it, or correct RUNLEDGER_MONGO_URL."
 
 
 def _with_addresses(settings: Settings) -> Settings:
@@ -60,7 +102,7 @@ def _with_addresses(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, mongo_url=found.mongo_url, redis_url=found.redis_url)
 
 
-def _kafka(settings: Settings) -> Callable[[], str]:
+def kafka(settings: Settings) -> Callable[[], str]:
     """The embedded broker has another address after each start, so it is asked for again and again."""
     if settings.kafka_servers:
         return lambda: settings.kafka_servers

@@ -1,38 +1,87 @@
 """Reading the event log."""
 
+import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
-import msgspec
 import typer
 
+from ops.cli import entries, export
 from ops.cli.access import Data, core, load_settings
-from ops.cli.output import AsJson, print_json, print_line, print_table
+from ops.cli.output import AsJson, Failed, print_json, print_line, print_table, progress
 
 if TYPE_CHECKING:
-    from application.ports import EventLog, Recorded
+    from application.ledger import Entry, Ledger
 
 app = typer.Typer(no_args_is_help=True)
+app.command("export")(export.export)
 
-BATCH = 500
 LOOK_EVERY_SECONDS = 0.2
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text} is no id.") from None
+
+
+def _time(text: str) -> datetime:
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text} is no time; write it as 2026-01-31 or 2026-01-31T12:30:00Z.") from None
+    return given if given.tzinfo else given.replace(tzinfo=UTC)
+
+
+Stream = Annotated[UUID | None, typer.Option(parser=_uuid, metavar="ID", help="Only this stream's.")]
+Type = Annotated[str | None, typer.Option("--type", help="Only of this type, as Execution.Started.")]
+Since = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Only from this time on (UTC).")]
+Until = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Only before this time (UTC).")]
 
 
 @app.command("list")
 def list_(
     after: Annotated[int, typer.Option(min=0, help="Only events after this position.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 50,
+    stream: Stream = None,
+    type: Type = None,
+    since: Since = None,
+    until: Until = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Events in the order of the log."""
-    events = core(load_settings(data=data)).log().read(after, limit)
+    from application.ledger import Selection  # noqa: PLC0415
+
+    wanted = Selection(stream=stream, type=type, since=since, until=until)
+    with progress("positions") as tell:
+        found = list(islice(_ledger(data).entries(wanted, after, tell), limit))
     if as_json:
-        print_json([_fields(event) for event in events])
+        print_json(found)
         return
-    rows = [(e.position, e.lane, e.type, e.stream, e.version, e.actor, f"{e.at:%F %T}") for e in events]
-    print_table(("position", "lane", "type", "stream", "version", "actor", "at (UTC)"), rows, "There are no events.")
+    rows = [(e.position, e.lane, e.type, e.stream, e.version, e.actor, f"{e.at:%F %T}") for e in found]
+    print_table(
+        ("position", "lane", "type", "stream", "version", "actor", "at (UTC)"), rows, "There are no such events."
+    )
+
+
+@app.command()
+def show(
+    event: Annotated[str, typer.Argument(help="Its position or its id.")],
+    open: Annotated[bool, typer.Option("--open", help="Open its private content.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """All that is known of one event."""
+    container = core(load_settings(data=data))
+    found = _one(container.ledger(), event)
+    shown = entries.with_content(found, container.seals(), open)
+    print_json(shown) if as_json else entries.print_entry(shown)
 
 
 @app.command()
@@ -42,30 +91,95 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """Events as they come, a line each, until Ctrl-C."""
-    log = core(load_settings(data=data)).log()
-    for event in _follow(log, log.head() if after is None else after):
-        print_line(msgspec.json.encode(_fields(event)).decode() if as_json else _line(event))
+    ledger = _ledger(data)
+    for entry in _follow(ledger, ledger.head() if after is None else after):
+        print_line(entries.as_json_line(entry) if as_json else entries.as_line(entry))
 
 
-def _follow(log: "EventLog", after: int) -> "Iterator[Recorded]":
+@app.command()
+def trace(
+    request: Annotated[str, typer.Argument(help="A correlation id, or the position of any of its events.")],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """All that followed from one request, as a tree of what led to what."""
+    from application.causation import by_causation  # noqa: PLC0415
+    from application.ledger import Selection  # noqa: PLC0415
+
+    ledger = _ledger(data)
+    correlation = _one(ledger, request).correlation if request.isdecimal() else _id(request)
+    with progress("positions") as tell:
+        found = by_causation(ledger.entries(Selection(correlation=correlation), tell=tell))
+    if not found:
+        raise Failed(f"No event belongs to the request {correlation}.")
+    print_json(entries.as_trace(correlation, found)) if as_json else entries.print_trace(correlation, found)
+
+
+@app.command()
+def stats(data: Data = None, as_json: AsJson = False) -> None:
+    """How many events there are, of which types, from which days, in which lanes."""
+    with progress("positions") as tell:
+        found = _ledger(data).statistics(tell)
+    if as_json:
+        print_json(found)
+        return
+    total = found.total
+    print_line(f"{total.events:,} events in {total.streams:,} streams, {total.bytes:,} bytes")
+    for heading, tallies in (("type", found.by_type), ("day (UTC)", found.by_day), ("lane", found.by_lane)):
+        rows = [(name, one.events, one.streams, one.bytes) for name, one in sorted(tallies.items())]
+        if rows:
+            print_table((heading, "events", "streams begun", "bytes"), rows, "")
+
+
+@app.command()
+def verify(data: Data = None, as_json: AsJson = False) -> None:
+    """Check the whole log: positions, versions, times, lanes, envelopes, and all that they refer to."""
+    ledger = _ledger(data)
+    head, findings = ledger.head(), []
+    with progress("positions") as tell:
+        for finding in ledger.verify(tell):
+            findings.append(finding)
+            if not as_json:
+                print_line(f"position {finding.position}: {finding.flaw}: {finding.detail}")
+    if as_json:
+        print_json({"events": head, "findings": findings})
+    elif not findings:
+        print_line(f"All {head:,} events are as they must be.")
+    if findings:
+        raise Failed(f"Something is wrong with the log ({len(findings):,} findings). Restore it from a backup.")
+
+
+def _ledger(data: Data) -> "Ledger":
+    return core(load_settings(data=data)).ledger()
+
+
+def _one(ledger: "Ledger", event: str) -> "Entry":
+    """The event with this position or id."""
+    from application.ledger import Selection  # noqa: PLC0415
+
+    if event.isdecimal():
+        found = ledger.find(int(event))
+    else:
+        with progress("positions") as tell:
+            found = next(ledger.entries(Selection(id=_id(event)), tell=tell), None)
+    if found is None:
+        raise Failed(f"There is no event {event}; the log ends at position {ledger.head()}.")
+    return found
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Failed(f"{text} is neither a position nor an id; `runledger events list` shows them.", code=2) from None
+
+
+def _follow(ledger: "Ledger", after: int) -> "Iterator[Entry]":
+    from application.ledger import Selection  # noqa: PLC0415
+
     while True:
-        events: Sequence[Recorded] = log.read(after, BATCH)
-        yield from events
-        if events:
-            after = events[-1].position
-        else:
-            time.sleep(LOOK_EVERY_SECONDS)
-
-
-def _line(event: "Recorded") -> str:
-    return f"{event.position:>8}  {event.at:%T.%f}  {event.type:<28} {event.stream}  v{event.version}  {event.actor}"
-
-
-def _fields(event: "Recorded") -> dict[str, Any]:
-    """An event as programs get it; private content stays sealed."""
-    own = {name: value for name, value in vars(event.data).items() if name not in _OF_THE_LIBRARY}
-    fields = {name: getattr(event, name) for name in event.__struct_fields__ if name != "data"}
-    return {**fields, "data": own}
-
-
-_OF_THE_LIBRARY = {"originator_id", "originator_version", "originator_topic", "timestamp"}
+        for entry in ledger.entries(Selection(), after):
+            yield entry
+            after = entry.position
+        sys.stdout.flush()
+        time.sleep(LOOK_EVERY_SECONDS)

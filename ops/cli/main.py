@@ -1,11 +1,13 @@
 """All commands together. Each imports what it needs when it runs, so that every one starts at once."""
 
 import sys
+from typing import NoReturn
 
 import typer
 
-from ops.cli import events, executions, running, schemas, show
-from ops.cli.output import Failed
+from ops.cli import events, executions, keys, running, schemas, show, topics
+from ops.cli.output import Failed, close_stdout
+from ops.settings import SettingsInvalid
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Run scripts in sandboxes, live."
@@ -13,6 +15,8 @@ app = typer.Typer(
 app.add_typer(executions.app, name="executions", help="Look at runs and cancel them.")
 app.add_typer(events.app, name="events", help="Read the event log.")
 app.add_typer(schemas.app, name="schemas", help="The JSON Schemas of the events.")
+app.add_typer(keys.app, name="keys", help="The keys that private content is sealed with.")
+app.add_typer(topics.app, name="topics", help="The topics in Kafka.")
 app.add_typer(show.config_app, name="config", help="The settings.")
 app.command("run")(executions.run)
 app.command("status")(show.status)
@@ -28,5 +32,23 @@ def main() -> None:
     try:
         app()
     except Failed as failure:
-        sys.stderr.write(f"{failure}\n")
-        sys.exit(failure.code)
+        _end(str(failure), failure.code)
+    except BrokenPipeError:  # whoever read the output has had enough
+        close_stdout()
+        sys.exit(1)
+    except Exception as error:
+        if not _is_told(error):
+            raise
+        _end(str(error), 1)
+
+
+def _is_told(error: Exception) -> bool:
+    """Whether its message says to people what is wrong, wherever it comes from."""
+    from application.ports import ContentUnreadable, LogUnavailable, UnreadableEvent, WrongMasterKey  # noqa: PLC0415
+
+    return isinstance(error, (ContentUnreadable, LogUnavailable, SettingsInvalid, UnreadableEvent, WrongMasterKey))
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    sys.stderr.write(f"{sentence}\n")
+    sys.exit(code)

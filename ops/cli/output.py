@@ -1,16 +1,23 @@
 """How commands print: tables for people, JSON for programs; errors in one line."""
 
+import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+UNLIMITED = 10_000
+"""Columns of what is no terminal."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
-WIDEST = 10_000
 NOT_RUN = 125
 """The exit code of `run` when the script was never run."""
 
@@ -37,7 +44,6 @@ def print_line(value: object) -> None:
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
     """A table, or a line that says that there is nothing to show."""
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     if not rows:
@@ -48,4 +54,31 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty
         table.add_column(heading, no_wrap=True)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(width=WIDEST).print(table)  # a terminal wraps a long line; a cut id is of no use to anybody
+    console().print(table)
+
+
+def console() -> "Console":
+    """Cuts no line: a terminal wraps a long one, and a cut id is of no use to anybody."""
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(soft_wrap=True, width=UNLIMITED)
+
+
+def close_stdout() -> None:
+    """What is still to be written there cannot be, and shall not be tried again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, where that is a terminal; it is told how many of how many are done."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

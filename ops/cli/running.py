@@ -33,7 +33,7 @@ def api() -> None:
     settings = load_settings()
     _log_to_stderr()
     _trace("api", settings)
-    serve(access.api(settings), settings.port)
+    serve(access.with_patience(access.api, settings), settings.port)
 
 
 def worker(names: Annotated[str, typer.Argument(help="One name or more, separated by commas.")]) -> None:
@@ -44,7 +44,7 @@ def worker(names: Annotated[str, typer.Argument(help="One name or more, separate
     if unknown := set(wanted) - set(NAMES):
         raise Failed(f"There is no worker {', '.join(sorted(unknown))}. The workers are {', '.join(NAMES)}.", code=2)
     _log_to_stderr()
-    run_workers(wanted, access.workers(load_settings()))
+    run_workers(wanted, access.with_patience(access.workers, load_settings()))
 
 
 def init() -> None:
@@ -52,6 +52,7 @@ def init() -> None:
     from ops.store import ADMIN, make_admin, prepare_store  # noqa: PLC0415
 
     container = access.core(load_settings())
+    container.keyring().names_secret()
     prepare_store(container)
     password = make_admin(container)
     if password:

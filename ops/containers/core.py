@@ -11,7 +11,9 @@ from adapters.bubblewrap.runtimes import LocalRuntimes
 from adapters.mongo.chunks import Chunks
 from adapters.mongo.connection import connect
 from adapters.mongo.journal import Journal
+from adapters.mongo.keyring import Keyring
 from adapters.mongo.keys import DataKeys
+from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.log import MongoEventLog
 from adapters.mongo.people import MongoCredentials, MongoSessions
 from adapters.mongo.read_models import MongoReadModels
@@ -22,7 +24,7 @@ from adapters.secrets.passwords import Argon2Passwords
 from application.accounts import Accounts
 from application.executions import Executions
 from domain.execution import Limits
-from ops.master_key import master_key
+from ops.master_key import master_keys
 from ops.settings import Settings
 
 REDIS_TIMEOUT_SECONDS = 5.0
@@ -62,7 +64,7 @@ class Core(containers.DeclarativeContainer):
 
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(RandomIds)
-    master_key = providers.Singleton(master_key, settings)
+    master_keys = providers.Callable(lambda settings: partial(master_keys, settings), settings)
     ceilings = providers.Singleton(ceilings, settings)
     defaults = providers.Singleton(defaults, ceilings)
 
@@ -72,9 +74,11 @@ class Core(containers.DeclarativeContainer):
     bell_of = providers.Callable(lambda redis: partial(RedisBell, redis), redis)
     journal = providers.Singleton(Journal, database, bell_of=bell_of)
     log = providers.Singleton(MongoEventLog, journal)
-    seals = providers.Singleton(
-        MongoSeals, providers.Singleton(DataKeys, database, master_key), providers.Singleton(Chunks, database)
-    )
+    keyring = providers.Singleton(Keyring, database, master_keys)
+    data_keys = providers.Singleton(DataKeys, database, keyring)
+    chunks = providers.Singleton(Chunks, database)
+    seals = providers.Singleton(MongoSeals, data_keys, chunks)
+    ledger = providers.Singleton(MongoLedger, journal, data_keys, chunks)
     read_models = providers.Singleton(MongoReadModels, database)
     sessions = providers.Singleton(MongoSessions, database)
 
@@ -84,7 +88,7 @@ class Core(containers.DeclarativeContainer):
         log,
         seals,
         ids,
-        providers.Singleton(HmacNames, master_key),
+        providers.Singleton(HmacNames, keyring.provided.names_secret.call()),
         providers.Singleton(Argon2Passwords),
         providers.Singleton(MongoCredentials, database),
         sessions,

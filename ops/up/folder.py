@@ -104,10 +104,8 @@ class DataFolder:
 
     def check_space(self) -> None:
         there = next(folder for folder in (self.path, *self.path.parents) if folder.exists())
-        disk = os.statvfs(there)
-        free = disk.f_bavail * disk.f_frsize
-        has_blocks = disk.f_blocks > 0  # what is no disk, like /proc, is refused for what it is
-        if has_blocks and free < self.needed_bytes:
+        has_blocks = os.statvfs(there).f_blocks > 0  # what is no disk, like /proc, is refused for what it is
+        if has_blocks and (free := free_bytes(there)) < self.needed_bytes:
             raise DiskFull(folder=self.path, free=free // MIB, needed=self.needed_bytes // MIB)
 
     def check_owner(self) -> None:
@@ -145,6 +143,12 @@ class DataFolder:
 
     def forget(self) -> None:
         (self.path / "run.json").unlink(missing_ok=True)
+
+
+def free_bytes(folder: Path) -> int:
+    """What is left on its disk."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 def user_name(uid: int) -> str:

@@ -42,6 +42,10 @@ class Hosted(Process):
         self.command = command(self.server)
         self.start()
 
+    def is_broken(self) -> bool:
+        """Whether it runs, and must be ended to work again."""
+        return self.runs and isinstance(self.server, Secantus) and self.server.is_broken()
+
     def failure(self) -> Refused:
         if isinstance(self.server, Secantus):
             return StoreDamaged(folder=self.server.folder, log=self.log)

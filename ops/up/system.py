@@ -2,24 +2,31 @@
 
 import os
 import shutil
+import signal
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
 from adapters.embedded.server import exchange, port_is_free
-from ops.master_key import master_key
+from ops.master_key import master_keys
 from ops.settings import Settings, SettingsInvalid
-from ops.up.folder import DataFolder, Running
+from ops.up.folder import DataFolder, Running, free_bytes
 from ops.up.preparation import Preparation
 from ops.up.process import Process
 from ops.up.refused import InitFailed, PortTaken, ProgramNotInstalled, Refused
 from ops.up.servers import Hosted, hosted
-from ops.up.supervisor import IDLE_SECONDS, LOOK_AGAIN, StopAsked, Supervisor
+from ops.up.supervisor import LOOK_AGAIN, StopAsked, Supervisor
 
 WORKERS = ("relay", "projections", "executor", "monitor")
 SERVERS_SECONDS = 60.0
 INIT_SECONDS = 120.0
+CHECK_SECONDS = 5.0
+"""How often the servers are asked whether they still work."""
+KIB = 1024
+FULL_BYTES = 16 * 1024 * KIB
+"""With less the store cannot write another piece of its journal."""
 YOUNG_SECONDS = 10.0
 """A server that has run for longer has told its address."""
 READY = b"HTTP/1.1 200"
@@ -36,6 +43,7 @@ class System:
         self.servers: Sequence[Hosted] = []
         self.written: Running | None = None
         self.is_ready = False
+        self.checked_at = 0.0
 
     def run(self) -> NoReturn:
         """Start everything and keep it running. Raises Refused, SettingsInvalid, or StopAsked at the end."""
@@ -51,7 +59,7 @@ class System:
             raise PortTaken(port=self.settings.port)
         if not shutil.which("bwrap"):
             raise ProgramNotInstalled(program="bubblewrap", remedy="Install it: apt-get install bubblewrap")
-        master_key(self.settings)
+        master_keys(self.settings)
 
     def start_servers(self) -> None:
         self.servers = hosted(self.settings, self.folder)
@@ -63,7 +71,7 @@ class System:
 
     def prepare_store(self) -> None:
         """Make the store and its first admin where they are missing; the password goes to the terminal alone."""
-        preparation = Preparation(self.settings, self.folder.path / "mongo")
+        preparation = Preparation(self.settings, self.folder.path / "mongo", master_keys(self.settings))
         if preparation.is_done:
             return
         init = Process("init", cli("init"), self.environment(), log=None)
@@ -97,12 +105,25 @@ class System:
             self.is_ready = True
             self.supervisor.say(f"Runledger is ready at {self.settings.api_url} (Ctrl-C stops it)")
         young = any(server.age < YOUNG_SECONDS for server in self.servers)
-        return LOOK_AGAIN if young or not self.is_ready else IDLE_SECONDS
+        self.end_broken()
+        return LOOK_AGAIN if young or not self.is_ready else CHECK_SECONDS
+
+    def end_broken(self) -> None:
+        """End a store that runs on and does nothing any more; then it is started again."""
+        if time.monotonic() < self.checked_at + CHECK_SECONDS:
+            return
+        self.checked_at = time.monotonic()
+        for server in self.servers:
+            if server.is_broken():
+                self.supervisor.say(why_broken(self.folder, server))
+                server.signal(signal.SIGKILL)
 
     def tell(self) -> None:
-        """Keep the run file true."""
+        """Keep the run file true. On a full disk it stays as it was until the next look."""
         now = self.running()
-        if now != self.written:
+        if now == self.written:
+            return
+        with suppress(*[OSError] if self.written else []):
             self.folder.write(now)
             self.written = now
 
@@ -128,6 +149,16 @@ def commands(split: bool) -> list[tuple[str, list[str]]]:
     return [("api", ["api"]), *workers]
 
 
+def why_broken(folder: DataFolder, server: Hosted) -> str:
+    free = free_bytes(folder.path)
+    if free < FULL_BYTES:
+        return (
+            f"The disk of the data folder {folder.path} is full ({free // KIB} KB left). What was acknowledged stays; "
+            "nothing more is accepted until you free some space."
+        )
+    return f"{server.name} cannot read its files any more and is started again. Its log: {server.log}"
+
+
 def answers_ready(port: int) -> bool:
     request = b"GET /health/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
     return exchange(port, request, len(READY)) == READY
@@ -147,7 +178,7 @@ def run(settings: Settings, split: bool = False) -> int:
 
 
 def say(line: str) -> None:
-    """To the terminal. Whoever read it may have gone: that is no reason to stop."""
-    with suppress(BrokenPipeError):
+    """To the terminal. Whoever read it may have gone, or the file it goes to be full: that is no reason to stop."""
+    with suppress(OSError):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()

@@ -1,14 +1,17 @@
 """The same promises on Apache Kafka itself; skipped where it could not be fetched."""
 
+import json
 import threading
 import time
 
 import pytest
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from adapters.kafka import topics
+from adapters.kafka.clients import admin
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.relay import Relay
-from adapters.kafka.topics import WrongPartitions
+from adapters.kafka.topics import Difference, Refused, Seeded
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
 from tests.contracts.feed import FeedContract, by_lane, from_start, save_users, take, take_nothing
@@ -71,7 +74,62 @@ class TestKafkaFeedOnKafka(FeedContract):
         assert take_nothing(subscription) == []
 
 
-def test_topics_are_made_once_and_never_with_another_number_of_lanes(broker):
-    topics.create(broker.address, lanes=8, replicas=1)
-    with pytest.raises(WrongPartitions, match="8 partitions, the store 4 lanes"):
-        topics.create(broker.address, lanes=4, replicas=1)
+def test_topics_are_made_once_and_told_from_what_they_should_be(broker):
+    for topic in (topics.DEAD_LETTERS, topics.CHECKPOINTS):
+        delete(broker, topic)
+    assert topics.create(broker.address, lanes=8) == [
+        Seeded(topics.EVENTS, is_new=False),
+        Seeded(topics.DEAD_LETTERS, is_new=True),
+        Seeded(topics.CHECKPOINTS, is_new=True),
+    ]
+    assert [found for found in topics.create(broker.address, lanes=8) if found.is_new or found.differences] == []
+    change(broker, topics.CHECKPOINTS, "retention.ms", "60000")
+    events, letters, checkpoints = topics.create(broker.address, lanes=4, replicas=3)
+    assert Difference("partitions", "8", "4") in events.differences
+    assert events.is_unusable
+    assert letters.is_unusable
+    assert checkpoints.differences == (
+        Difference("replicas", "1", "3"),
+        Difference("retention.ms", "60000", "-1"),
+        Difference("min.insync.replicas", "1", "2"),
+    )
+    assert not checkpoints.is_unusable
+    change(broker, topics.CHECKPOINTS, "retention.ms", "-1")
+
+
+def test_more_replicas_than_brokers_are_refused_by_name(broker):
+    delete(broker, topics.CHECKPOINTS)
+    with pytest.raises(Refused, match=r"The topic runledger\.checkpoints cannot be made: .*replication factor"):
+        topics.create(broker.address, lanes=8, replicas=7)
+    topics.create(broker.address, lanes=8)
+
+
+def test_topics_are_seeded_on_the_command_line(broker, running_system):
+    environment = {"RUNLEDGER_KAFKA_SERVERS": broker.address}
+    delete(broker, topics.CHECKPOINTS)
+    done = running_system.cli("topics", "create", "--json", more=environment)
+    assert done.returncode == 0
+    assert [(topic["name"], topic["is_new"]) for topic in json.loads(done.stdout)] == [
+        (topics.EVENTS, False),
+        (topics.DEAD_LETTERS, False),
+        (topics.CHECKPOINTS, True),
+    ]
+    change(broker, topics.EVENTS, "retention.ms", "60000")
+    again = running_system.cli("topics", "create", more=environment)
+    assert again.returncode == 0
+    assert b"retention.ms is 60000, should be -1" in again.stdout
+    change(broker, topics.EVENTS, "retention.ms", "-1")
+
+
+def delete(broker, topic):
+    client = admin(broker.address)
+    client.delete_topics([topic])[topic].result()
+    while topic in client.list_topics(timeout=10).topics:
+        time.sleep(0.05)
+
+
+def change(broker, topic, setting, value):
+    entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    client = admin(broker.address)
+    client.incremental_alter_configs([resource])[resource].result()

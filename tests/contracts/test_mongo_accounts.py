@@ -8,6 +8,7 @@ import pytest
 from freezegun import freeze_time
 
 from adapters.mongo.chunks import Chunks
+from adapters.mongo.keyring import Keyring
 from adapters.mongo.keys import DataKeys
 from adapters.mongo.log import MongoEventLog
 from adapters.mongo.people import MongoCredentials, MongoSessions
@@ -26,11 +27,12 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def accounts(database, journal) -> Accounts:
+    keyring = Keyring(database, lambda: [KEY])
     return Accounts(
         MongoEventLog(journal),
-        MongoSeals(DataKeys(database, KEY), Chunks(database)),
+        MongoSeals(DataKeys(database, keyring), Chunks(database)),
         RandomIds(),
-        HmacNames(KEY),
+        HmacNames(keyring.names_secret()),
         Argon2Passwords(),
         MongoCredentials(database),
         MongoSessions(database),

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.mongo import envelope
-from adapters.mongo.envelope import Envelope, UnknownEventType
-from adapters.mongo.payloads import NewerSchema, Payload, UnreadableEvent
-from application.ports import Context
+from adapters.mongo.envelope import Envelope
+from adapters.mongo.payloads import Payload
+from application.ports import Context, NewerSchema, UnknownEventType, UnreadableEvent
 from domain.aggregate import Aggregate
 from domain.events import EVENTS
 from domain.execution import Execution, Limits, Outcome, Status

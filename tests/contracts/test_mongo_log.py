@@ -8,16 +8,19 @@ from uuid import uuid4
 import pytest
 from pymongo.errors import AutoReconnect
 
-from adapters.mongo import commits, heads
+from adapters.mongo import commits, envelope, heads
 from adapters.mongo.connection import connect
 from adapters.mongo.envelope import EventTooLarge
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
 from adapters.mongo.recorders import MongoApplicationRecorder
+from adapters.mongo.seals import CHUNK_BYTES
 from adapters.mongo.writer import _Request
 from application.ports import LogUnavailable, VersionConflict
+from domain.execution import Execution, Outcome, Status
 from domain.sealed import Sealed
 from domain.user import Role, User
+from ops.settings import meta
 from tests.contracts.event_log import NOON, OPERATOR, EventLogContract, new_user
 from tests.servers import running, secantus
 
@@ -81,9 +84,24 @@ def test_concurrent_commits_share_documents(log, database):
 
 def test_an_event_of_more_than_256_kb_is_refused(log):
     user = User(id=uuid4(), username=Sealed(key=uuid4(), size=1, box=bytes(200_000)), role=Role.USER, timestamp=NOON)
-    with pytest.raises(EventTooLarge, match=r"User.Registered takes \d+ bytes"):
-        log.save(OPERATOR, user)
+    with pytest.raises(EventTooLarge, match=r"User.Registered takes \d+ bytes; .* seal large content into chunks"):
+        log.save(OPERATOR, user, new_user())
     assert log.head() == 0
+    assert log.save(OPERATOR, new_user()) == 1
+
+
+def test_the_end_of_a_run_fits_into_the_log_however_much_it_may_write():
+    """A frame of one byte takes ten in the output as it is sealed."""
+    sealed_bytes = 10 * meta("max_output_bytes").le
+    output = Sealed(key=uuid4(), size=sealed_bytes, chunks=("0" * 64,) * (sealed_bytes // CHUNK_BYTES + 1))
+    finished = Execution.Finished(
+        originator_id=uuid4(),
+        originator_version=4,
+        timestamp=NOON,
+        outcome=Outcome(Status.SUCCEEDED, "it ended"),
+        output=output,
+    )
+    assert envelope.decode(1, envelope.encode(OPERATOR, finished, 0)).data.output == output
 
 
 def test_a_commit_of_more_events_than_a_document_holds_is_refused(log):

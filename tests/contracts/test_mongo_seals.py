@@ -7,9 +7,11 @@ import pytest
 
 from adapters.mongo import keys
 from adapters.mongo.chunks import Chunks, ContentDamaged, ContentMissing
-from adapters.mongo.keys import DataKeys, WrongMasterKey
+from adapters.mongo.keyring import Keyring, SecretDamaged
+from adapters.mongo.keys import DataKeys, KeyMissing
 from adapters.mongo.seals import MongoSeals
-from application.ports import Erased
+from adapters.secrets.master_keys import key_id
+from application.ports import Erased, WrongMasterKey
 from tests.contracts.seals import SealsContract
 
 MASTER_KEY = bytes(range(32))
@@ -21,7 +23,10 @@ class TestMongoSeals(SealsContract):
         self.database = database
 
     def seals(self, master_key=MASTER_KEY):
-        return MongoSeals(DataKeys(self.database, master_key), Chunks(self.database))
+        return MongoSeals(self.keys(master_key), Chunks(self.database))
+
+    def keys(self, master_key=MASTER_KEY):
+        return DataKeys(self.database, Keyring(self.database, lambda: [master_key]))
 
     def test_another_process_forgets_an_erased_key_within_five_seconds(self, monkeypatch):
         here, there, person = self.seals(), self.seals(), uuid4()
@@ -43,13 +48,33 @@ class TestMongoSeals(SealsContract):
         seals, person = self.seals(), uuid4()
         sealed = seals.seal(person, b"x")
         self.database.keys.update_one({"person": person}, {"$set": {"person": uuid4()}})
-        with pytest.raises(WrongMasterKey):
+        with pytest.raises(SecretDamaged):
             self.seals().open(sealed)
 
-    def test_another_master_key_is_told_by_name(self):
-        sealed = self.seals().seal(uuid4(), b"x")
-        with pytest.raises(WrongMasterKey):
-            self.seals(master_key=bytes(32)).open(sealed)
+    def test_another_master_key_is_told_by_name_and_changes_nothing(self):
+        person = uuid4()
+        sealed = self.seals().seal(person, b"x")
+        before = everything(self.database)
+        stranger = self.seals(master_key=bytes(32))
+        for attempt in (
+            lambda: stranger.open(sealed),
+            lambda: stranger.seal(person, b"x"),
+            lambda: stranger.seal(uuid4(), b"x"),
+            lambda: stranger.erase(person),
+        ):
+            with pytest.raises(WrongMasterKey, match=f"by the master key {key_id(MASTER_KEY)}, but given was"):
+                attempt()
+        assert everything(self.database) == before
+
+    def test_a_key_that_is_lost_is_not_taken_for_an_erased_one(self):
+        seals, person, other = self.seals(), uuid4(), uuid4()
+        lost, erased = seals.seal(person, b"lost"), seals.seal(other, b"erased")
+        self.database.keys.delete_one({"person": person})
+        seals.erase(other)
+        with pytest.raises(KeyMissing, match=f"data key {lost.key}: .* restore the store from a backup"):
+            self.seals().open(lost)
+        with pytest.raises(Erased):
+            self.seals().open(erased)
 
     def test_a_missing_chunk_is_told_by_name(self):
         sealed = self.seals().seal(uuid4(), bytes(40_000))
@@ -77,4 +102,10 @@ class TestMongoSeals(SealsContract):
         seals, person = self.seals(), uuid4()
         seals.seal(person, b"x")
         stored = self.database.keys.find_one({"person": person})
-        assert DataKeys(self.database, MASTER_KEY).of_person(person).secret not in bytes(stored["wrapped"])
+        assert self.keys().of_person(person).secret not in bytes(stored["wrapped"])
+        assert stored["master"] == key_id(MASTER_KEY)
+        assert MASTER_KEY not in repr(everything(self.database)).encode()
+
+
+def everything(database):
+    return {name: sorted(database[name].find(), key=repr) for name in database.list_collection_names()}

@@ -14,6 +14,7 @@ import redis.asyncio
 from adapters.embedded.redis import Redis
 from adapters.embedded.server import free_port
 from adapters.mongo.chunks import Chunks
+from adapters.mongo.keyring import Keyring
 from adapters.mongo.keys import DataKeys
 from adapters.mongo.seals import MongoSeals
 from adapters.redis.bus import QUEUE_BYTES, RedisBus
@@ -42,7 +43,7 @@ def client(server) -> redis.Redis:
 
 @pytest.fixture
 def seals(database) -> MongoSeals:
-    return MongoSeals(DataKeys(database, b"k" * 32), Chunks(database))
+    return MongoSeals(DataKeys(database, Keyring(database, lambda: [b"k" * 32])), Chunks(database))
 
 
 @pytest.fixture

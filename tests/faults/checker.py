@@ -122,6 +122,11 @@ def check_folded(database: Database[dict[str, Any]], events: Sequence[Recorded])
 # The whole system ---------------------------------------------------------------------------------------------
 
 
+def check_ledger(container: Workers) -> None:
+    """Everything that `events verify` looks at."""
+    assert list(container.ledger().verify()) == []
+
+
 def check_runs(events: list[Recorded], acknowledged: Iterable[str]) -> None:
     """Every acknowledged run is there, and every run has ended exactly once."""
     ends: dict[str, int] = {}

@@ -103,6 +103,7 @@ def check_everything(system: System, acknowledged: list[str]) -> None:
     container = checker.container_of(system)
     events = checker.read_all(container.log())
     checker.check_log(container.database())
+    checker.check_ledger(container)
     checker.check_runs(events, acknowledged)
     checker.check_read_models(container, events)
     checker.check_nothing_left(system, container)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from adapters.embedded.server import free_port
 from tests.journeys.conftest import execute, result_of
 from tests.system import CLI, System
 
@@ -156,3 +157,17 @@ def test_config_show_tells_values_sources_and_no_secrets(running_system):
     assert settings["data"]["source"] == "RUNLEDGER_DATA"
     assert settings["port"]["source"] == "default"
     assert settings["master_key"]["value"] in {"", "********"}
+
+
+def test_topics_of_the_embedded_kafka_cannot_be_made_and_the_command_says_why(running_system):
+    done = running_system.cli("topics", "create")
+    assert done.returncode == 1
+    assert b"The embedded Kafka makes its own topics" in done.stderr
+    assert b"RUNLEDGER_KAFKA_SERVERS" in done.stderr
+
+
+def test_topics_of_a_kafka_that_is_not_there_are_refused_with_its_address(running_system):
+    nowhere = f"127.0.0.1:{free_port()}"
+    done = running_system.cli("topics", "create", more={"RUNLEDGER_KAFKA_SERVERS": nowhere})
+    assert done.returncode == 1
+    assert f"No Kafka broker can be reached at {nowhere}" in done.stderr.decode()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.master_key import master_key
+from ops.master_key import KeyFile, RotationRuns, master_keys
 from ops.settings import KEYS, SettingsInvalid, load, meaning, shown
 
 
@@ -108,27 +108,50 @@ def test_the_master_key_is_made_once_and_only_its_owner_reads_it(data):
     data.mkdir()
     settings = load({}, data=data)
 
-    key = master_key(settings)
+    (key,) = master_keys(settings)
 
     assert len(key) == 32
-    assert master_key(settings) == key
+    assert master_keys(settings) == [key]
     assert stat.S_IMODE((data / "master.key").stat().st_mode) == 0o600
     assert [file.name for file in data.iterdir()] == ["master.key"]
 
 
 def test_the_master_key_of_the_settings_wins(data):
-    assert master_key(load({"RUNLEDGER_MASTER_KEY": "0f" * 32}, data=data)) == b"\x0f" * 32
+    assert master_keys(load({"RUNLEDGER_MASTER_KEY": "0f" * 32}, data=data)) == [b"\x0f" * 32]
+
+
+def test_previous_master_keys_stand_behind_the_newest_one(data):
+    environ = {"RUNLEDGER_MASTER_KEY": "0f" * 32, "RUNLEDGER_PREVIOUS_MASTER_KEYS": f"{'0e' * 32},{'0d' * 32}"}
+    assert master_keys(load(environ, data=data)) == [b"\x0f" * 32, b"\x0e" * 32, b"\x0d" * 32]
+    with pytest.raises(SettingsInvalid, match="64 hexadecimal digits each"):
+        load({"RUNLEDGER_PREVIOUS_MASTER_KEYS": "sesame"})
+
+
+def test_the_file_of_master_keys_is_replaced_whole_and_by_one_at_a_time(data):
+    data.mkdir()
+    file = KeyFile(data)
+    (first,) = file.read_or_make()
+    with file.held():
+        file.replace([b"n" * 32, first])
+        with pytest.raises(RotationRuns, match="wait for its end"), KeyFile(data).held():
+            pass
+    assert master_keys(load({}, data=data)) == [b"n" * 32, first]
+    assert stat.S_IMODE((data / "master.key").stat().st_mode) == 0o600
+    assert [found.name for found in data.iterdir()] == ["master.key"]
+    with file.held():
+        pass
 
 
 def test_a_lost_master_key_is_not_replaced_under_a_store(data):
     (data / "mongo").mkdir(parents=True)
     with pytest.raises(SettingsInvalid, match="restore it from a backup"):
-        master_key(load({}, data=data))
+        master_keys(load({}, data=data))
     assert not (data / "master.key").exists()
 
 
-def test_a_damaged_master_key_is_refused(data):
+@pytest.mark.parametrize("content", [b"", b"short", b"k" * 33, b"k" * 32 * 9])
+def test_a_damaged_master_key_is_refused(data, content):
     data.mkdir()
-    (data / "master.key").write_bytes(b"short")
-    with pytest.raises(SettingsInvalid, match="does not hold 32 bytes"):
-        master_key(load({}, data=data))
+    (data / "master.key").write_bytes(content)
+    with pytest.raises(SettingsInvalid, match="does not hold keys of 32 bytes"):
+        master_keys(load({}, data=data))

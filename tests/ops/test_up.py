@@ -18,6 +18,8 @@ from ops.up.refused import ProgramNotInstalled, ServerFailed, StoreDamaged
 from ops.up.servers import Hosted, hosted
 from ops.up.supervisor import Supervisor
 
+KEY = b"k" * 32
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[DataFolder]:
@@ -107,11 +109,12 @@ def test_a_kafka_that_cannot_write_its_address_is_given_up(supervisor, folder):
 
 
 def test_a_store_is_prepared_once_for_each_code_and_database(tmp_path):
-    Preparation(load({}), tmp_path).record()
+    Preparation(load({}), tmp_path, [KEY]).record()
 
-    assert Preparation(load({}), tmp_path).is_done
-    assert not Preparation(load({}, mongo_database="other"), tmp_path).is_done
-    assert not Preparation(load({}), tmp_path / "another-store").is_done
+    assert Preparation(load({}), tmp_path, [KEY]).is_done
+    assert not Preparation(load({}, mongo_database="other"), tmp_path, [KEY]).is_done
+    assert not Preparation(load({}), tmp_path / "another-store", [KEY]).is_done
+    assert not Preparation(load({}), tmp_path, [bytes(32)]).is_done
 
 
 def test_a_store_is_prepared_again_by_changed_code(tmp_path, monkeypatch):
@@ -120,18 +123,18 @@ def test_a_store_is_prepared_again_by_changed_code(tmp_path, monkeypatch):
     module.parent.mkdir(parents=True)
     module.write_text("one = 1")
     monkeypatch.setattr("ops.up.preparation.SOURCES", code)
-    Preparation(load({}), tmp_path).record()
+    Preparation(load({}), tmp_path, [KEY]).record()
 
-    assert Preparation(load({}), tmp_path).is_done
+    assert Preparation(load({}), tmp_path, [KEY]).is_done
 
     module.write_text("one = 10")
 
-    assert not Preparation(load({}), tmp_path).is_done
+    assert not Preparation(load({}), tmp_path, [KEY]).is_done
 
 
 def test_a_real_mongo_is_prepared_at_each_start(tmp_path):
     settings = load({}, mongo_url="mongodb://h/")
-    Preparation(settings, tmp_path).record()
+    Preparation(settings, tmp_path, [KEY]).record()
 
-    assert not Preparation(settings, tmp_path).is_done
+    assert not Preparation(settings, tmp_path, [KEY]).is_done
     assert list(tmp_path.iterdir()) == []

@@ -480,7 +480,8 @@ export interface components {
          * @description The `data:` of a message of type `output`: frames as [number, stream (1 stdout, 2 stderr), base64].
          *
          *         Messages of type `requested`, `sandbox_created`, `started`, `cancel_requested` and `finished` carry a timeline
-         *         entry, `result_stored` the run; `reset` means to forget what was shown, `close` to come back in a moment.
+         *         entry, `result_stored` the run, `problem` the details of why output cannot be read; `reset` means to forget what was
+         *         shown, `close` to come back in a moment.
          */
         StreamMessage: {
             frames: [

@@ -1,5 +1,5 @@
 import { sawPosition } from "../api/position";
-import { asProblem, type Problem } from "../api/problem";
+import { asProblem, Problem } from "../api/problem";
 import { connection } from "../app/connection.svelte";
 import { cancelExecution, readExecution, streamAddress, type Execution, type TimelineEvent } from "./execution";
 import { Output, type Frame } from "./output.svelte";
@@ -16,7 +16,7 @@ export class LiveExecution {
   timeline = $state.raw<TimelineEvent[]>([]);
   result = $state.raw<Execution | null>(null);
   isCancelling = $state(false);
-  /** Why the stream was given up. */
+  /** Why the stream was given up, or what of it cannot be shown. */
   problem = $state.raw<Problem | null>(null);
   cancelProblem = $state.raw<Problem | null>(null);
   readonly isOver = $derived(isFinal(this.status));
@@ -39,6 +39,7 @@ export class LiveExecution {
     for (const name of LIFECYCLE) source.addEventListener(name, (message) => this.#lifecycle(JSON.parse(message.data)));
     source.addEventListener("output", (message) => this.output.write((JSON.parse(message.data) as { frames: Frame[] }).frames));
     source.addEventListener("result_stored", (message) => this.#end(JSON.parse(message.data)));
+    source.addEventListener("problem", (message) => this.#tell(JSON.parse(message.data)));
     source.addEventListener("reset", () => this.#reset());
     source.addEventListener("open", () => this.#connected());
     source.addEventListener("error", () => this.#interrupted(source));
@@ -105,6 +106,11 @@ export class LiveExecution {
     // A new stream starts from the beginning; what is known already is dropped by position and frame number.
     const delay = REOPEN_MS[Math.min(this.#failures++, REOPEN_MS.length - 1)];
     this.#timer = setTimeout(() => this.open(), delay);
+  }
+
+  /** Output that cannot be read; all the rest of the run still comes. */
+  #tell({ status, title, detail }: Pick<Problem, "status" | "title" | "detail">): void {
+    this.problem = new Problem(status, title, detail);
   }
 
   #giveUp(problem: Problem): void {

@@ -1,0 +1,197 @@
+"""The event log on the command line."""
+
+import json
+import signal
+import subprocess
+import time
+import uuid
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.faults.checker import container_of
+from tests.journeys.conftest import execute, result_of
+from tests.system import CLI, System
+
+SCRIPT = "print(input())"
+
+
+@pytest.fixture(scope="module")
+def run(running_system: System) -> str:
+    """A run that has ended."""
+    client = running_system.log_in()
+    id = execute(client, SCRIPT, stdin="for my eyes alone\n")
+    assert result_of(client, id)["status"] == "succeeded"
+    client.close()
+    return id
+
+
+def events(system: System, *arguments: object) -> object:
+    done = system.cli("events", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def of_run(system: System, run: str) -> list[dict]:
+    return events(system, "list", "--stream", run)
+
+
+def test_list_finds_events_by_stream_type_position_and_time(running_system, run):
+    mine = of_run(running_system, run)
+    assert [event["version"] for event in mine] == [1, 2, 3, 4]
+    assert {event["stream"] for event in mine} == {run}
+    (started,) = [event for event in mine if event["type"] == "Execution.Started"]
+    by_type = events(running_system, "list", "--type", "Execution.Started", "--limit", 10_000)
+    assert started in by_type
+    assert {event["type"] for event in by_type} == {"Execution.Started"}
+    assert events(running_system, "list", "--after", mine[0]["position"] - 1, "--limit", 1) == mine[:1]
+    next = datetime.fromisoformat(started["at"]) + timedelta(microseconds=1)
+    around = ["--since", started["at"], "--until", next.isoformat()]
+    assert events(running_system, "list", *around) == [started]
+    assert events(running_system, "list", "--until", "2020-01-01") == []
+    assert b"There are no such events." in running_system.cli("events", "list", "--until", "2020-01-01").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["list", "--stream", "mine"], 2, "mine is no id"),
+        (["list", "--since", "yesterday"], 2, "write it as 2026-01-31"),
+        (["show", "999999999"], 1, "There is no event 999999999; the log ends at position"),
+        (["show", str(uuid.uuid4())], 1, "There is no event"),
+        (["show", "nonsense"], 2, "neither a position nor an id"),
+        (["trace", str(uuid.uuid4())], 1, "No event belongs to the request"),
+        (["trace", "nonsense"], 2, "neither a position nor an id"),
+        (["export", "--to", "-", "--json"], 2, "leave out --json"),
+        (["export", "--to", "/nowhere/events"], 1, "/nowhere/events cannot be written: No such file or directory."),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_words(running_system, arguments, code, words):
+    done = running_system.cli("events", *arguments)
+    assert done.returncode == code
+    assert words in " ".join(done.stderr.decode().replace("│", " ").split())
+    assert done.stdout == b""
+
+
+def test_show_keeps_private_content_sealed_until_it_is_asked_to_open_it(running_system, run):
+    requested = of_run(running_system, run)[0]
+    closed = running_system.cli("events", "show", requested["position"], "--json")
+    shown = json.loads(closed.stdout)
+    assert {name: shown[name] for name in shown if name != "data"} == {
+        name: requested[name] for name in requested if name != "data"
+    }
+    assert shown["data"]["script"]["state"] == shown["data"]["stdin"]["state"] == "sealed"
+    assert shown["data"]["script"]["size"] == len(SCRIPT)
+    opened = events(running_system, "show", requested["id"], "--open")
+    assert opened["data"]["script"]["text"] == SCRIPT
+    assert opened["data"]["stdin"]["text"] == "for my eyes alone\n"
+    in_words = running_system.cli("events", "show", requested["position"], "--open").stdout.decode()
+    assert SCRIPT in in_words
+    assert "for my eyes alone" in in_words
+    assert "for my eyes alone" not in running_system.cli("events", "show", requested["position"]).stdout.decode()
+
+
+def test_show_says_what_was_erased(running_system):
+    with running_system.client() as client:
+        name = f"{uuid.uuid4().hex}@example.org"
+        person = client.post("/auth/register", json={"username": name, "password": "a long pass phrase"}).json()
+    forget(running_system, person["id"])
+    for options in ([], ["--open"]):
+        shown = events(running_system, "show", person["position"], *options)
+        assert shown["data"]["username"]["state"] == "erased"
+        assert "text" not in shown["data"]["username"]
+    assert b"erased" in running_system.cli("events", "show", person["position"]).stdout
+
+
+def forget(system: System, person: str) -> None:
+    container_of(system).seals().erase(uuid.UUID(person))
+
+
+def test_trace_shows_what_led_to_what(running_system, run):
+    mine = of_run(running_system, run)
+    by_position = events(running_system, "trace", mine[2]["position"])
+    assert by_position == events(running_system, "trace", mine[0]["correlation"])
+    (requested,) = by_position["events"]
+    (created,) = requested["caused"]
+    assert [created["type"], *[event["type"] for event in created["caused"]]] == [
+        "Execution.SandboxCreated",
+        "Execution.Started",
+        "Execution.Finished",
+    ]
+    assert requested["seconds"] == 0
+    assert created["caused"][1]["seconds"] > created["seconds"] > 0
+    in_words = running_system.cli("events", "trace", mine[0]["position"]).stdout.decode()
+    lines = [line for line in in_words.splitlines() if "Execution." in line]
+    assert [line.index("+") for line in lines] == sorted(line.index("+") for line in lines)
+    assert "worker:monitor" in lines[-1]
+
+
+def test_stats_add_up(running_system, run):
+    found = events(running_system, "stats")
+    assert found["total"]["events"] >= 4
+    for by in ("by_type", "by_day", "by_lane"):
+        for figure in ("events", "streams", "bytes"):
+            assert sum(tally[figure] for tally in found[by].values()) == found["total"][figure]
+    in_words = running_system.cli("events", "stats").stdout.decode()
+    assert f"{found['total']['streams']:,} streams" in in_words
+    assert "Execution.Requested" in in_words
+
+
+def test_export_writes_every_event_on_a_line_of_its_own_and_goes_on_where_it_stopped(running_system, run, tmp_path):
+    first = events(running_system, "export", "--to", tmp_path / "first")
+    assert first["to"] == str(tmp_path / "first")
+    lines = [json.loads(line) for line in (tmp_path / "first").read_text().splitlines()]
+    assert [line["position"] for line in lines] == list(range(1, first["last"] + 1))
+    assert first["events"] == len(lines)
+    assert of_run(running_system, run)[0] in lines
+    assert b"for my eyes alone" not in (tmp_path / "first").read_bytes()
+
+    rest = events(running_system, "export", "--to", tmp_path / "rest", "--after", first["last"] - 3)
+    assert (tmp_path / "rest").read_bytes().splitlines()[:3] == (tmp_path / "first").read_bytes().splitlines()[-3:]
+    assert rest["last"] >= first["last"]
+    printed = running_system.cli("events", "export", "--to", "-", "--after", first["last"] - 3)
+    assert printed.stdout.startswith((tmp_path / "rest").read_bytes())
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["first", "rest"]
+
+
+def test_export_writes_over_nothing(running_system, tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    done = running_system.cli("events", "export", "--to", tmp_path / "mine")
+    assert done.returncode == 1
+    assert b"exists already; name another file" in done.stderr
+    assert (tmp_path / "mine").read_text() == "precious"
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_an_export_that_cannot_be_written_says_so(running_system):
+    with Path("/dev/full").open("wb") as full:
+        command = [CLI, "events", "export", "--to", "-"]
+        done = subprocess.run(command, env=running_system.environment, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert b"No space left" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_whoever_reads_only_the_beginning_gets_no_error(running_system, run):
+    command = f"{CLI} events export --to - | head -n 1"
+    done = subprocess.run(command, shell=True, env=running_system.environment, capture_output=True, check=False)
+    assert json.loads(done.stdout)["position"] == 1
+    assert done.stderr == b""
+
+
+def test_verify_finds_nothing_wrong(running_system, run):
+    found = events(running_system, "verify")
+    assert found["findings"] == []
+    assert found["events"] > 4
+    assert b"are as they must be" in running_system.cli("events", "verify").stdout
+
+
+def test_tail_shows_each_event_at_once(running_system, run):
+    """Also where it is a single short one: nothing waits in a buffer."""
+    head = events(running_system, "stats")["total"]["events"]
+    command = [CLI, "events", "tail", "--after", str(head - 1), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=running_system.environment) as process:
+        assert json.loads(process.stdout.readline())["position"] == head
+        time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
