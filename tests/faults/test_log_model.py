@@ -165,13 +165,14 @@ class LogMachine(RuleBasedStateMachine):
         assert dict(reader.lane_heads.find()) == {line.lane: position for position, line in placed}
         reader.close()
 
-    @rule(reader=writers, after=st.integers(0, 60), limit=st.integers(1, 20))
-    def read_by_position(self, reader: int, after: int, limit: int) -> None:
-        """Perhaps less than there is: where what this process remembers ends. Never nothing."""
-        expected = self.placed()[after : after + limit]
-        found = list(self.journals[reader].reading.after(after, limit))
-        assert found == expected[: len(found)]
-        assert found or not expected
+    @rule(reader=writers, limit=st.integers(1, 7))
+    def follow(self, reader: int, limit: int) -> None:
+        """From every position; perhaps less than asked for, where what this process remembers ends. Never nothing."""
+        for after in range(len(self.model) + 1):
+            expected = self.placed()[after : after + limit]
+            found = list(self.journals[reader].reading.after(after, limit))
+            assert found == expected[: len(found)]
+            assert found or not expected
 
     @rule(reader=writers, lane=st.integers(0, LANES - 1), after=st.integers(0, 60), width=st.integers(0, 40))
     def read_a_lane(self, reader: int, lane: int, after: int, width: int) -> None:
