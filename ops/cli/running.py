@@ -11,6 +11,7 @@ from ops.cli import access
 from ops.cli.access import Data, load_settings
 from ops.cli.output import Failed
 from ops.settings import Settings
+from ops.up.refused import TOLD
 
 
 def up(
@@ -49,10 +50,14 @@ def worker(names: Annotated[str, typer.Argument(help="One name or more, separate
 
 def init() -> None:
     """Make the store and its first admin where they are missing. Prints the admin's password, once."""
+    from application.ports import WrongMasterKey  # noqa: PLC0415
     from ops.store import ADMIN, make_admin, prepare_store  # noqa: PLC0415
 
     container = access.core(load_settings())
-    container.keyring().names_secret()
+    try:
+        container.keyring().names_secret()
+    except WrongMasterKey as refused:
+        raise Failed(str(refused), TOLD) from refused
     prepare_store(container)
     password = make_admin(container)
     if password:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+TOLD = 3
+"""The exit code of a preparation that has said all there is to say."""
+
 
 class Refused(Exception):
     """Runledger cannot start."""
@@ -56,6 +59,10 @@ class StoreDamaged(Refused):
 
 class ServerFailed(Refused):
     """The embedded {name} does not start; {log} says why."""
+
+
+class InitRefused(Exception):
+    """The store cannot be prepared, and the preparation itself has said why."""
 
 
 class InitFailed(Refused):

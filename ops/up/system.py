@@ -15,7 +15,7 @@ from ops.settings import Settings, SettingsInvalid
 from ops.up.folder import DataFolder, Running, free_bytes
 from ops.up.preparation import Preparation
 from ops.up.process import Process
-from ops.up.refused import InitFailed, PortTaken, ProgramNotInstalled, Refused
+from ops.up.refused import TOLD, InitFailed, InitRefused, PortTaken, ProgramNotInstalled, Refused
 from ops.up.servers import Hosted, hosted
 from ops.up.supervisor import LOOK_AGAIN, StopAsked, Supervisor
 
@@ -75,7 +75,10 @@ class System:
         if preparation.is_done:
             return
         init = Process("init", cli("init"), self.environment(), log=None)
-        if self.supervisor.run(init, INIT_SECONDS) != 0:
+        code = self.supervisor.run(init, INIT_SECONDS)
+        if code == TOLD:
+            raise InitRefused
+        if code != 0:
             raise InitFailed
         preparation.record()
 
@@ -172,6 +175,8 @@ def run(settings: Settings, split: bool = False) -> int:
             return System(settings, folder, supervisor, split).run()
     except StopAsked:
         return 0
+    except InitRefused:
+        return 1
     except (Refused, SettingsInvalid) as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 1
