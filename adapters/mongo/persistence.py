@@ -23,7 +23,7 @@ from adapters.mongo.bell import Bell
 from adapters.mongo.connection import Document, Place, connect
 from adapters.mongo.journal import Journal
 from adapters.mongo.processes import MongoProcessRecorder
-from adapters.mongo.recorders import MongoAggregateRecorder, MongoApplicationRecorder
+from adapters.mongo.recorders import MongoAggregateRecorder, MongoApplicationRecorder, MongoSnapshotRecorder
 from adapters.mongo.tracking import MongoTrackingRecorder
 
 R = TypeVar("R", bound=Recorder)
@@ -47,7 +47,9 @@ class Factory(InfrastructureFactory[MongoTrackingRecorder]):
         self._journals: dict[str, Journal] = {}
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
-        return MongoAggregateRecorder(self._journal("" if purpose == "events" else purpose))
+        if purpose == "events":
+            return MongoAggregateRecorder(self._journal())
+        return MongoSnapshotRecorder(self._journal(purpose))
 
     def application_recorder(self) -> ApplicationRecorder:
         return self._kind(MongoApplicationRecorder, self.APPLICATION_RECORDER_TOPIC)(self._journal())

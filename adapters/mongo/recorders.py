@@ -66,6 +66,13 @@ class MongoAggregateRecorder(AggregateRecorder):
         return reading.newer(stream, gt) if gt is not None and gt > 0 else reading.of_stream(stream)
 
 
+class MongoSnapshotRecorder(MongoAggregateRecorder):
+    """Snapshots by stream; each has the version of its aggregate, so there are gaps between them."""
+
+    def _lines(self, stream: UUID, gt: int | None) -> Sequence[Line]:  # noqa: ARG002 - no gap can be skipped
+        return self._journal.reading.of_stream(stream)
+
+
 class MongoApplicationRecorder(MongoAggregateRecorder, ApplicationRecorder):
     """Stored events by stream and by position."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
+from uuid import uuid4
 
 import pytest
 from eventsourcing.application import Application
@@ -107,6 +108,16 @@ def test_snapshots_lie_beside_the_log(library, database):
     assert kennel.repository.get(dog.id).tricks == 2
     assert kennel.recorder.max_notification_id() == 3
     assert database["kennel.snapshots.commits"].count_documents({}) == 1
+
+
+def test_snapshots_are_found_across_the_gaps_between_them(library):
+    recorder = Factory(library).aggregate_recorder("snapshots")
+    stream = uuid4()
+    taken = [StoredEvent(stream, version, "Snapshot", b"{}") for version in (2, 4, 40)]
+    for snapshot in taken:
+        recorder.insert_events([snapshot])
+    assert recorder.select_events(stream, gt=1) == taken
+    assert recorder.select_events(stream, gt=2, desc=True, limit=1) == taken[2:]
 
 
 @pytest.mark.parametrize("settings", [{}, {"CIPHER_KEY": AESCipher.create_key(16)}, {"COMPRESSOR_TOPIC": "zlib"}])
