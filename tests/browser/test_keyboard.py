@@ -24,6 +24,7 @@ def test_a_journey_by_keyboard_from_the_account_to_the_logout(page: Page, name: 
     expect(page.get_by_label("User name")).to_be_focused()
     tab_to(page, "Create an account")
     keys.press("Enter")
+    expect(page.get_by_role("heading", name="Create an account")).to_be_visible()
     page.get_by_label("User name").focus()
     keys.type(name)
     keys.press("Tab")
