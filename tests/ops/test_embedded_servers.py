@@ -80,6 +80,19 @@ def test_mongo_keeps_acknowledged_writes_over_kill_9(start, tmp_path):
         assert client.test.things.find_one() == {"_id": 1}
 
 
+def test_mongo_is_broken_only_when_it_says_so(start, tmp_path):
+    """What a full disk makes of it is shown in tests/faults; one that is silent may be busy."""
+    server = Secantus(tmp_path / "mongo", free_port())
+    assert not server.is_broken()
+    process = start(server)
+    assert not server.is_broken()
+    process.signal(signal.SIGSTOP)
+    assert not server.is_broken()
+    process.signal(signal.SIGCONT)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert not Secantus(tmp_path, other.getsockname()[1]).is_broken()
+
+
 def test_mongo_has_transactions_and_change_streams_at_its_address(start, tmp_path):
     server = Secantus(tmp_path / "mongo", free_port())
     start(server)
