@@ -46,6 +46,7 @@ def test_a_journey_by_keyboard_from_the_account_to_the_logout(page: Page, name: 
     keys.press("Control+Enter")
     expect(person.output).to_contain_text("by keyboard", timeout=20_000)
 
+    keys.press("Escape")  # where suggestions are shown, this closes them
     keys.press("Escape")
     keys.press("Tab")
     expect(page.get_by_label("Standard input")).to_be_focused()
