@@ -117,7 +117,8 @@ class _Copying:
         if self._lease.is_due():
             self._lease.keep({**msgspec.to_builtins(self._cursor), TROUBLE: self._trouble})
         self._connected()  # before the first event: an idempotent producer takes half a second to become ready
-        placed = self._journal.reading.after(self._cursor.position, MAX_EVENTS)
+        position = self._cursor.position
+        placed = self._journal.recent.after(position) or self._journal.reading.after(position, MAX_EVENTS)
         if placed:
             self._cursor = self._send(placed)
         if len(placed) < MAX_EVENTS:

@@ -11,7 +11,6 @@ from uuid import UUID
 from pymongo.collection import Collection
 
 from adapters.mongo.commits import MAX_EVENTS, Document, Line, Placed, key, lines
-from adapters.mongo.recent import Recent
 
 LANE_WINDOW = 4_096
 """How many positions one query for a lane spans at first."""
@@ -22,16 +21,13 @@ NEWER = 8
 class Reading:
     """Events by position, by lane and by stream."""
 
-    def __init__(self, commits: Collection[Document], recent: Recent) -> None:
+    def __init__(self, commits: Collection[Document]) -> None:
         self._commits = commits
-        self._recent = recent
         self._seen = 0
         """The last end that was read."""
 
     def after(self, position: int, limit: int) -> Sequence[Placed]:
-        """At most `limit` events with positions from `position` + 1 on, without a hole; none only at the end."""
-        if recent := self._recent.after(position):
-            return recent[:limit]
+        """At most `limit` events with positions from `position` + 1 on, without a hole; fewer only at the end."""
         if self._seen - position < MAX_EVENTS:
             # Near the end one wide look finds all there is, for no commit is longer than what it looks beyond.
             return self._page(position + 1, limit + MAX_EVENTS)[:limit]

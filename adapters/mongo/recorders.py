@@ -90,8 +90,11 @@ class MongoApplicationRecorder(MongoAggregateRecorder, ApplicationRecorder):
     ) -> Sequence[Notification]:
         after = max((start or 0) - inclusive_of_start, 0)
         selected: list[Notification] = []
-        while len(selected) < limit and (stop is None or after < stop) and (page := self._page(after, limit)):
+        while len(selected) < limit:
+            page = self._page(after, limit)
             selected += (one for one in page if _is_selected(one, stop, topics))
+            if len(page) < limit or (stop is not None and page[-1].id >= stop):
+                break
             after = page[-1].id
         return selected[:limit]
 

@@ -15,11 +15,8 @@ from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.relay import Relay
 from adapters.kafka.topics import EVENTS
 from adapters.mongo import envelope
-from adapters.mongo.commits import collection
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
-from adapters.mongo.reading import Reading
-from adapters.mongo.recent import Recent
 from tests.contracts.feed import FeedContract, by_lane, from_start, save_users, take, take_nothing
 from tests.servers import kafka, running
 
@@ -79,8 +76,7 @@ def send(log, broker, *positions, store=None):
     """Mirror these events as a relay would, or one that does it wrong."""
     producer = Producer({"bootstrap.servers": broker.address})
     last = defaultdict(int)
-    stored = Reading(collection(log._journal.database), Recent())  # not what this process remembers of it
-    for position, line in stored.after(0, 1_000):
+    for position, line in log._journal.reading.after(0, 1_000):
         if position in positions:
             values = headers.encode(Place(store or log.store.id, position, last[line.lane]), envelope.unwrap(line.data))
             producer.produce(EVENTS, line.data, partition=line.lane, headers=values)
