@@ -1,6 +1,7 @@
 """Servers for the contract suites: started once, with a database of its own for each test."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,8 +10,9 @@ from pymongo.database import Database
 
 from adapters.mongo.connection import connect
 from adapters.mongo.journal import Journal
+from adapters.mongo.log import MongoEventLog
 from adapters.mongo.persistence import Factory
-from tests.servers import Running, running, secantus
+from tests.servers import Running, kafka, running, secantus
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,18 @@ def journal(database: Database[dict[str, Any]]) -> Iterator[Journal]:
     opened = Journal(database)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def log(journal: Journal) -> MongoEventLog:
+    return MongoEventLog(journal)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Running]:
+    """The embedded Kafka."""
+    with running(kafka(tmp_path), tmp_path) as server:
+        yield server
 
 
 @pytest.fixture

@@ -18,18 +18,6 @@ from adapters.mongo import envelope
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
 from tests.contracts.feed import FeedContract, by_lane, from_start, save_users, take, take_nothing
-from tests.servers import kafka, running
-
-
-@pytest.fixture
-def broker(tmp_path):
-    with running(kafka(tmp_path), tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def log(journal):
-    return MongoEventLog(journal)
 
 
 @pytest.fixture

@@ -4,61 +4,16 @@ import threading
 import time
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from adapters.kafka import headers
-from adapters.kafka.relay import Relay
-from adapters.kafka.topics import EVENTS
 from adapters.mongo import envelope, leases
-from adapters.mongo.journal import Journal
 from adapters.mongo.leases import Lease, LeaseLost
-from adapters.mongo.log import MongoEventLog
 from tests.contracts.feed import by_lane, save_users
-from tests.servers import kafka, running
-
-
-@pytest.fixture
-def broker(tmp_path):
-    with running(kafka(tmp_path), tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def log(journal):
-    return MongoEventLog(journal)
-
-
-class Running:
-    """A relay in a thread, with a log of its own as another process has."""
-
-    def __init__(self, database, broker):
-        self._journal = Journal(database)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=Relay(self._journal, broker.server.address).run, args=[self._stop])
-        self._thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()
-        self._journal.close()
-
-
-def mirrored(broker, number, patience=20.0):
-    """The first so many records of all partitions, each lane in its order."""
-    reader = Consumer({"bootstrap.servers": broker.address, "group.id": "check", "fetch.wait.max.ms": 5})
-    reader.assign([TopicPartition(EVENTS, lane, 0) for lane in range(8)])
-    records, deadline = [], time.monotonic() + patience
-    while len(records) < number and time.monotonic() < deadline:
-        records += [one for one in reader.consume(100, timeout=0.2) if not one.error()]
-    reader.close()
-    return records
+from tests.contracts.mirroring import Relaying, mirrored
 
 
 def test_every_event_is_there_in_its_lane_with_its_place(log, database, broker):
-    with Running(database, broker):
+    with Relaying(database, broker):
         save_users(log, 20)
         records = mirrored(broker, 40)
     events = {event.position: event for event in log.read(0, 100)}
@@ -75,7 +30,7 @@ def test_every_event_is_there_in_its_lane_with_its_place(log, database, broker):
 
 
 def test_headers_are_those_of_a_cloud_event(log, database, broker):
-    with Running(database, broker):
+    with Relaying(database, broker):
         save_users(log, 1)
         values = dict(mirrored(broker, 1)[0].headers())
     event = log.read(0, 1)[0]
@@ -90,10 +45,10 @@ def test_headers_are_those_of_a_cloud_event(log, database, broker):
 
 
 def test_goes_on_where_the_last_one_stopped(log, database, broker):
-    with Running(database, broker):
+    with Relaying(database, broker):
         save_users(log, 10)
         mirrored(broker, 20)
-    with Running(database, broker):
+    with Relaying(database, broker):
         save_users(log, 10)
         records = mirrored(broker, 40)
         time.sleep(0.5)
@@ -106,7 +61,7 @@ def test_goes_on_where_the_last_one_stopped(log, database, broker):
 
 
 def test_copies_what_was_saved_while_kafka_was_down(log, database, broker):
-    with Running(database, broker):
+    with Relaying(database, broker):
         save_users(log, 2)
         mirrored(broker, 4)
         broker.kill()
@@ -119,13 +74,13 @@ def test_copies_what_was_saved_while_kafka_was_down(log, database, broker):
 
 
 def test_one_relay_of_two_is_active_and_the_other_takes_over(log, database, broker):
-    with Running(database, broker):
+    with Relaying(database, broker):
         save_users(log, 1)
         mirrored(broker, 2)
-        with Running(database, broker):
+        with Relaying(database, broker):
             save_users(log, 5)
             assert len(mirrored(broker, 12)) == 12
-    with Running(database, broker):
+    with Relaying(database, broker):
         save_users(log, 1)
         assert len(mirrored(broker, 14)) == 14
 

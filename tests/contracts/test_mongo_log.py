@@ -41,11 +41,6 @@ class TestMongoEventLog(EventLogContract):
         return MongoEventLog(other)
 
 
-@pytest.fixture
-def log(journal):
-    return MongoEventLog(journal)
-
-
 # Documents ----------------------------------------------------------------------------------------------------
 
 

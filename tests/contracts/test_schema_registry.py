@@ -1,8 +1,6 @@
 """Events go through Kafka with the ids of their schemas, which a registry keeps; without it they wait there."""
 
-import threading
 import time
-from contextlib import contextmanager
 from itertools import pairwise
 from uuid import uuid4
 
@@ -10,23 +8,19 @@ import httpx
 import jsonschema
 import msgspec
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from adapters.kafka import headers
 from adapters.kafka.framing import FRAME, framed, unframed
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.progress import progress
-from adapters.kafka.relay import Relay
-from adapters.kafka.topics import EVENTS
-from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
 from adapters.schemas.exported import committed
 from adapters.schemas.record import Record
 from adapters.schemas.registry import SchemaRegistry
 from adapters.schemas.trouble import RegistryUnavailable, SchemaRefused, SchemaUnknown
 from tests.contracts.feed import by_lane, from_start, save_users, take, take_nothing
+from tests.contracts.mirroring import Relaying, mirrored
 from tests.contracts.schema_changes import COMPATIBLE, REFUSED_BY_REGISTRIES, Demanding, Size, Wider, schema_with
-from tests.servers import kafka, running
 
 PATIENCE_SECONDS = 20.0
 
@@ -115,42 +109,6 @@ def test_what_is_no_registry_is_said_to_be_none_without_its_password(url):
 # The relay ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def broker(tmp_path):
-    with running(kafka(tmp_path), tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def log(journal):
-    return MongoEventLog(journal)
-
-
-@contextmanager
-def relay(database, broker, id_of):
-    """In a thread, with a log of its own as another process has."""
-    journal, stop = Journal(database), threading.Event()
-    thread = threading.Thread(target=Relay(journal, broker.server.address, framed(id_of)).run, args=[stop])
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        journal.close()
-
-
-def mirrored(broker, number, patience=PATIENCE_SECONDS):
-    """The first so many records of all partitions."""
-    reader = Consumer({"bootstrap.servers": broker.address, "group.id": "check", "fetch.wait.max.ms": 5})
-    reader.assign([TopicPartition(EVENTS, lane, 0) for lane in range(8)])
-    records, deadline = [], time.monotonic() + patience
-    while len(records) < number and time.monotonic() < deadline:
-        records += [one for one in reader.consume(100, timeout=0.2) if not one.error()]
-    reader.close()
-    return records
-
-
 def until(condition):
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
@@ -169,7 +127,7 @@ class FromKafkaAlone(MongoEventLog):
 
 
 def test_values_name_the_schema_that_they_follow(log, database, broker, url):
-    with relay(database, broker, SchemaRegistry(url).id_of):
+    with Relaying(database, broker, framed(SchemaRegistry(url).id_of)):
         save_users(log, 5)
         records = mirrored(broker, 10)
     assert len(records) == 10
@@ -184,7 +142,7 @@ def test_values_name_the_schema_that_they_follow(log, database, broker, url):
 def test_consumers_read_framed_records(journal, log, database, broker, url):
     subscription = KafkaFeed(FromKafkaAlone(journal), broker.server.address).subscribe("readers", from_start)
     take_nothing(subscription)  # until it has its lanes: it would begin at their ends later on
-    with relay(database, broker, SchemaRegistry(url).id_of):
+    with Relaying(database, broker, framed(SchemaRegistry(url).id_of)):
         save_users(log, 10)
         events = take(20, subscription)
     subscription.close()
@@ -197,7 +155,7 @@ def test_while_the_registry_is_down_the_log_goes_on_and_the_relay_catches_up_aft
     feed = KafkaFeed(log, broker.server.address)
     real_registry.kill()
     try:
-        with relay(database, broker, SchemaRegistry(real_registry.address).id_of):
+        with Relaying(database, broker, framed(SchemaRegistry(real_registry.address).id_of)):
             save_users(log, 10)
             until(lambda: "does not answer as one" in progress(database).trouble)
             subscription = feed.subscribe("readers", from_start)
@@ -220,7 +178,7 @@ def test_while_the_registry_refuses_the_relay_says_why_and_goes_on_when_it_does_
     record = Record("User.Registered", 1)
     SchemaRegistry(url).register(record)
     shipped = {**committed(), record: committed()[record] | {"required": ["unheard_of"]}}
-    with relay(database, broker, SchemaRegistry(url, lambda: shipped).id_of):
+    with Relaying(database, broker, framed(SchemaRegistry(url, lambda: shipped).id_of)):
         save_users(log, 1)
         until(lambda: "refuses User.Registered" in progress(database).trouble)
         assert mirrored(broker, 1, patience=1.0) == []
@@ -236,7 +194,7 @@ def test_the_waits_for_the_registry_grow(log, database, broker, monkeypatch):
         asked.append(time.monotonic())
         raise SchemaRefused
 
-    with relay(database, broker, refuse):
+    with Relaying(database, broker, framed(refuse)):
         save_users(log, 1)
         until(lambda: len(asked) > 4)
     waits = [after - before for before, after in pairwise(asked)]
