@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from adapters.embedded.server import free_port
+from adapters.supervisor.records import WORK
 from ops.up.folder import Running, read
 
 START_SECONDS = 90.0
@@ -117,6 +118,6 @@ def processes_of_scripts() -> list[int]:
 
 def _is_a_script(process: Path) -> bool:
     try:
-        return b"/work/script." in (process / "cmdline").read_bytes()
+        return f"{WORK}/script.".encode() in (process / "cmdline").read_bytes()
     except OSError:
         return False

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from adapters.supervisor.records import WORK
 from domain.execution import Limits
 
 SUPERVISOR = "/proc/self/fd/3"
@@ -22,9 +23,9 @@ def bwrap_command(bwrap: str, limits: Limits, prefix: Path | None) -> list[str]:
         *_system(),
         *(("--ro-bind", str(prefix), str(prefix)) if prefix else ()),
         *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"),
-        *_bounded(limits.disk_bytes, "/dev/shm", "/tmp", "/work"),  # noqa: S108  # the sandbox's own
+        *_bounded(limits.disk_bytes, "/dev/shm", "/tmp", WORK),  # noqa: S108  # the sandbox's own
         *("--remount-ro", "/dev", "--remount-ro", "/"),
-        *("--chdir", "/work"),
+        *("--chdir", WORK),
         *("--", SUPERVISOR),
     ]
 

@@ -18,9 +18,12 @@ JOB_MAX = 64 * 1024 * 1024
 EXITED, TIMED_OUT, OUTPUT_LIMIT, CANCELLED, OUT_OF_MEMORY, LOST, BROKEN = range(1, 8)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+WORK = "/work"
+"""The script's own folder, as it sees it."""
+
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
-    "HOME": "/work",
+    "HOME": WORK,
     "LANG": "C.UTF-8",
     "PYTHONUNBUFFERED": "1",
     "PYTHONDONTWRITEBYTECODE": "1",

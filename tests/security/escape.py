@@ -171,12 +171,10 @@ class EscapeSuite:
         assert self.inside("print(repr(open('/proc/self/environ').read()) != \"''\")") == "True"
         assert self.inside(attempt("print(open('/proc/1/environ').read())")) == "Permission denied"
 
-    @pytest.mark.parametrize(
-        "path", ["/proc/1/mem", "/proc/1/fd/0", "/proc/1/fd/1", "/proc/1/maps", "/proc/1/root/etc"]
-    )
-    def test_the_supervisor_cannot_be_touched(self, path: str):
-        assert self.inside(attempt(f"os.open('{path}', os.O_RDONLY)")) == "Permission denied"
-        assert self.inside(attempt(f"os.open('{path.replace('/1/', '/self/')}', os.O_RDONLY)")) == "done"
+    @pytest.mark.parametrize("entry", ["mem", "fd/0", "fd/1", "maps", "root/etc"])
+    def test_the_supervisor_cannot_be_touched(self, entry: str):
+        assert self.inside(attempt(f"os.open('/proc/1/{entry}', os.O_RDONLY)")) == "Permission denied"
+        assert self.inside(attempt(f"os.open('/proc/self/{entry}', os.O_RDONLY)")) == "done"
 
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGCHLD, signal.SIGSEGV])
     def test_the_supervisor_cannot_be_killed_or_stopped(self, number: signal.Signals):
@@ -267,7 +265,7 @@ class EscapeSuite:
         devices = set(self.inside("import os; print(*os.listdir('/dev'))").split())
         harmless = "null zero full random urandom tty console pts ptmx shm mqueue fd stdin stdout stderr core"
         assert devices <= set(harmless.split())
-        assert self.inside(attempt("os.mknod('/work/disk', 0o60666, os.makedev(8, 0))")) == FORBIDDEN
+        assert self.inside(attempt("os.mknod('disk', 0o60666, os.makedev(8, 0))")) == FORBIDDEN
 
     # Privileges -----------------------------------------------------------------------------------------------
 
