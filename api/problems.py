@@ -9,7 +9,7 @@ from quart import Quart, Response
 from werkzeug.exceptions import HTTPException
 
 from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
-from application.executions import KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
+from application.executions import InvalidRequest, KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
 from application.ports import (
     ContentUnreadable,
     Erased,
@@ -63,6 +63,7 @@ STATUS_OF: dict[type[Exception], int] = {
     UnknownLanguage: 422,
     TooLarge: 422,
     LimitAboveCeiling: 422,
+    InvalidRequest: 422,
     WeakPassword: 422,
     Locked: 429,
     UnreadableEvent: 500,

@@ -1,6 +1,5 @@
 """Reading the event log."""
 
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -181,5 +180,4 @@ def _follow(ledger: "Ledger", after: int) -> "Iterator[Entry]":
         for entry in ledger.entries(Selection(), after):
             yield entry
             after = entry.position
-        sys.stdout.flush()
         time.sleep(LOOK_EVERY_SECONDS)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 UNLIMITED = 10_000
-"""Columns of what is no terminal."""
+"""Columns: more than any table has."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
