@@ -51,6 +51,11 @@ def durable(place: Place, name: str) -> Collection[Document]:
     return place[name].with_options(read_concern=MAJORITY, write_concern=DURABLE)
 
 
+def on_primary(collection: Collection[Document]) -> Collection[Document]:
+    """The same collection, never read from a secondary, which may be behind."""
+    return collection.with_options(read_preference=ReadPreference.PRIMARY)
+
+
 def newest(collection: Collection[Document]) -> Collection[Document]:
     """The same collection as the primary sees it now: for a writer, which must not be shown an old end for ever."""
     return collection.with_options(read_concern=LOCAL, read_preference=ReadPreference.PRIMARY)

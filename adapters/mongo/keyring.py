@@ -8,13 +8,11 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from adapters.mongo.connection import durable, reachable
+from adapters.mongo.connection import durable, on_primary, reachable
 from adapters.mongo.sealing import seal, unseal
-from adapters.mongo.transactions import in_transaction
 from adapters.secrets.master_keys import BYTES, MasterKeys, key_id
 from application.ports import ContentUnreadable, WrongMasterKey
 
@@ -34,7 +32,7 @@ class SecretDamaged(ContentUnreadable):
 
 
 class MasterKey(msgspec.Struct, frozen=True):
-    """The master key that is in charge until a transaction's end."""
+    """The master key in charge, as it was read a moment ago."""
 
     id: str
     secret: bytes
@@ -49,34 +47,35 @@ class MasterKey(msgspec.Struct, frozen=True):
 class Keyring:
     """The one document of the collection `keyring`, made by the first who needs it.
 
-    Whoever stores something wrapped claims that document in the same transaction. So once another master key is in
-    charge, nothing is ever wrapped with the one before. Every method may raise WrongMasterKey and LogUnavailable.
+    It tells which master key is in charge: the one that wraps what is new, whatever else a process was given. Every
+    method may raise WrongMasterKey and LogUnavailable.
     """
 
     def __init__(self, database: Database[Document], master_keys: MasterKeys) -> None:
-        self._client = database.client
-        self._keyring = durable(database, "keyring")
-        self._keys = durable(database, "keys")
+        self._keyring = on_primary(durable(database, "keyring"))
+        self._keys = on_primary(durable(database, "keys"))
         self._master_keys = master_keys
         self._known: dict[str, bytes] = {}
         """Master keys by id. One that was known stays so, for what was read just before the end of a rotation."""
 
     def names_secret(self) -> bytes:
         """The secret of unique names, the same for ever. That it can be opened shows that the master key is right."""
-        found = self._find()
-        return self.unwrap(found["master"], found["names"], NAMES)
+        return self._names(self._find())
 
     @property
     def master(self) -> str:
         """The id of the master key in charge."""
         return str(self._find()["master"])
 
-    def claim(self, session: ClientSession) -> MasterKey:
-        """What this transaction may wrap with. Raises KeyringMissing."""
-        claimed = self._keyring.find_one_and_update(THE_ONE, {"$inc": {"claims": 1}}, session=session)
-        if claimed is None:
-            raise KeyringMissing(KeyringMissing.__doc__)
-        return MasterKey(claimed["master"], self._secret_of(claimed["master"]))
+    def in_charge(self) -> MasterKey:
+        id = self.master
+        return MasterKey(id, self._secret_of(id))
+
+    def knows(self, master: str) -> bool:
+        """Whether what this master key wraps can be opened here."""
+        if master not in self._known:
+            self._all()
+        return master in self._known
 
     def unwrap(self, master: str, wrapped: bytes, binding: bytes) -> bytes:
         """What the master key of this id has wrapped; any, where the id is empty, as it was before keys had ids.
@@ -94,19 +93,19 @@ class Keyring:
 
     def switch(self, master_key: bytes) -> None:
         """Put another master key in charge; harmless when it is already."""
-        if self.master == key_id(master_key):
-            return
-        names = seal(master_key, self.names_secret(), NAMES)
-        change = {"$set": {"master": key_id(master_key), "names": names}}
-        with reachable():
-            in_transaction(self._client, lambda session: self._keyring.update_one(THE_ONE, change, session=session))
+        while (found := self._find())["master"] != key_id(master_key):
+            names = seal(master_key, self._names(found), NAMES)
+            change = {"$set": {"master": key_id(master_key), "names": names}}
+            with reachable():
+                self._keyring.update_one({**THE_ONE, "master": found["master"]}, change)
+
+    def _names(self, found: Document) -> bytes:
+        return self.unwrap(found["master"], found["names"], NAMES)
 
     # Master keys ----------------------------------------------------------------------------------------------
 
     def _secret_of(self, id: str) -> bytes:
-        if id not in self._known:
-            self._all()
-        if id not in self._known:
+        if not self.knows(id):
             raise self._wrong(id)
         return self._known[id]
 
@@ -136,7 +135,7 @@ class Keyring:
     def _first(self) -> Document:
         master_key = self._master_keys()[0]
         names = seal(master_key, self._first_secret(master_key), NAMES)
-        return {**THE_ONE, "master": key_id(master_key), "names": names, "claims": 0}
+        return {**THE_ONE, "master": key_id(master_key), "names": names}
 
     def _first_secret(self, master_key: bytes) -> bytes:
         """In a new store it is random; one from before keyrings has its names under a secret from the master key."""

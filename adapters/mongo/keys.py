@@ -7,21 +7,22 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from pymongo.client_session import ClientSession
+from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from adapters.mongo.connection import durable, reachable
-from adapters.mongo.keyring import Keyring, binding_of
-from adapters.mongo.transactions import in_transaction
+from adapters.mongo.connection import durable, on_primary, reachable
+from adapters.mongo.keyring import Keyring, MasterKey, binding_of
 from adapters.secrets.master_keys import BYTES
-from application.ports import ContentUnreadable, Erased, WrongMasterKey
+from application.ports import ContentUnreadable, Erased, LogUnavailable, WrongMasterKey
 
 CACHE_SECONDS = 5.0
 """How long an opened key may be used; after that a key erased by another process is forgotten here too."""
 CACHED_KEYS = 1_000
 SETTLE_SECONDS = 5.0
 """How long a key that another process has just made is waited for."""
+
+NEW = "is_new"
 
 Document = dict[str, Any]
 
@@ -55,11 +56,16 @@ class DataKey(msgspec.Struct, frozen=True):
 
 
 class DataKeys:
-    """The collection `keys`. Of an erased person a document without key remains, so that no new one is made."""
+    """The collection `keys`. Of an erased person a document without key remains, so that no new one is made.
+
+    No rotation of the master key misses a key in use, without a lock that somebody killed could leave behind: a key is
+    stored as new, and used only when the master key that wraps it was in charge after that. So whoever looks for keys
+    to wrap anew, once another master key is in charge, finds all that are used. What was stored as new by somebody who
+    was killed then is nobody's yet, and may be replaced.
+    """
 
     def __init__(self, database: Database[Document], keyring: Keyring) -> None:
-        self._client = database.client
-        self._keys = durable(database, "keys")
+        self._keys = on_primary(durable(database, "keys"))
         self._keyring = keyring
         self._is_prepared = False
         self._opened: dict[UUID, tuple[float, DataKey]] = {}
@@ -79,16 +85,13 @@ class DataKeys:
 
     def erase(self, person: UUID) -> None:
         """Destroy the person's key. Other processes may use it for CACHE_SECONDS more."""
+        erasing = {"$unset": {"wrapped": "", "master": "", NEW: ""}, "$setOnInsert": {"_id": uuid4()}}
         self._prepare()
         try:
-            in_transaction(self._client, lambda session: self._erase(person, session))
+            self._keys.update_one({"person": person}, erasing, upsert=True)
         except DuplicateKeyError:  # the key was made at this very moment
-            in_transaction(self._client, lambda session: self._erase(person, session))
+            self._keys.update_one({"person": person}, erasing)
         self._opened.clear()
-
-    def _erase(self, person: UUID, session: ClientSession) -> None:
-        erasing = {"$unset": {"wrapped": "", "master": ""}, "$setOnInsert": {"_id": uuid4()}}
-        self._keys.update_one({"person": person}, erasing, upsert=True, session=session)
 
     def missing(self, keys: Collection[UUID]) -> set[UUID]:
         """Those of which the store knows nothing, not even that they were erased."""
@@ -115,17 +118,12 @@ class DataKeys:
     def rewrap(self, keys: Sequence[UUID]) -> None:
         """Wrap these by the master key in charge; what is erased stays so. Raises WrongMasterKey."""
         with reachable():
-            found = list(self._keys.find({"_id": {"$in": list(keys)}, "wrapped": {"$exists": True}}))
-            opened = [(key, self._unwrap(key)) for key in found]
-            in_transaction(self._client, lambda session: self._rewrap(opened, session))
-
-    def _rewrap(self, opened: Sequence[tuple[Document, bytes]], session: ClientSession) -> None:
-        """Only the very bytes that were read are replaced: an erasure in between is not undone."""
-        master = self._keyring.claim(session)
-        for key, secret in opened:
-            wrapped = master.wrap(secret, binding_of(key["_id"], key["person"]))
-            as_read = {"_id": key["_id"], "wrapped": key["wrapped"]}
-            self._keys.update_one(as_read, {"$set": {"wrapped": wrapped, "master": master.id}}, session=session)
+            master = self._keyring.in_charge()
+            for found in self._keys.find({"_id": {"$in": list(keys)}, "wrapped": {"$exists": True}}):
+                if NEW in found:
+                    self._settle(found)
+                else:
+                    self._replace(found, self._unwrap(found), master)
 
     # One key --------------------------------------------------------------------------------------------------
 
@@ -140,23 +138,44 @@ class DataKeys:
 
     def _make(self, person: UUID) -> Document:
         self._prepare()
-        deadline = monotonic() + SETTLE_SECONDS
-        while True:
-            try:
-                return in_transaction(self._client, lambda session: self._insert(person, session))
-            except DuplicateKeyError:  # somebody else was faster: theirs is the one, as soon as a majority has it
-                if found := self._find({"person": person}):
-                    return found
-                if monotonic() > deadline:
-                    raise
-
-    def _insert(self, person: UUID, session: ClientSession) -> Document:
-        master = self._keyring.claim(session)
-        id = uuid4()
+        master, id = self._keyring.in_charge(), uuid4()
         wrapped = master.wrap(os.urandom(BYTES), binding_of(id, person))
-        made = {"_id": id, "person": person, "wrapped": wrapped, "master": master.id}
-        self._keys.insert_one(made, session=session)
+        made = {"_id": id, "person": person, "wrapped": wrapped, "master": master.id, NEW: True}
+        try:
+            self._keys.insert_one(made)
+        except DuplicateKeyError:
+            return self._of_somebody_faster(person)
         return made
+
+    def _of_somebody_faster(self, person: UUID) -> Document:
+        """Theirs is the one, as soon as a majority has it."""
+        deadline = monotonic() + SETTLE_SECONDS
+        while monotonic() < deadline:
+            if found := self._find({"person": person}):
+                return found
+        raise LogUnavailable(f"the data key of person {person} is not confirmed")
+
+    def _settle(self, found: Document) -> Document:
+        """A new key as it may be used. Where it cannot be opened any more, its maker was killed: it is replaced."""
+        while NEW in found:
+            master = self._keyring.in_charge()
+            if found["master"] == master.id:
+                settled = self._change(found, {"$unset": {NEW: ""}})
+            elif self._keyring.knows(found["master"]):
+                settled = self._replace(found, self._unwrap(found), master)
+            else:
+                settled = self._replace(found, os.urandom(BYTES), master)
+            found = settled or self._existing(found["_id"])
+        return found
+
+    def _replace(self, found: Document, secret: bytes, master: MasterKey) -> Document | None:
+        wrapped = master.wrap(secret, binding_of(found["_id"], found["person"]))
+        return self._change(found, {"$set": {"wrapped": wrapped, "master": master.id}, "$unset": {NEW: ""}})
+
+    def _change(self, found: Document, change: Document) -> Document | None:
+        """None when it is not what was found any more: erased, or wrapped by somebody else."""
+        as_found = {"_id": found["_id"], "wrapped": found["wrapped"]}
+        return self._keys.find_one_and_update(as_found, change, return_document=ReturnDocument.AFTER)
 
     def _prepare(self) -> None:
         """What must be there before the first key is made here: the rule of one key per person, and the keyring."""
@@ -166,6 +185,7 @@ class DataKeys:
             self._is_prepared = True
 
     def _open(self, found: Document) -> DataKey:
+        found = self._settle(found)
         if "wrapped" not in found:
             raise PersonErased(found["_id"])
         key = DataKey(found["_id"], found["person"], self._unwrap_latest(found))

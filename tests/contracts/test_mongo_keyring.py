@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from adapters.mongo.chunks import Chunks
-from adapters.mongo.keyring import Keyring, KeyringMissing
+from adapters.mongo.keyring import Keyring, KeyringMissing, MasterKey
 from adapters.mongo.keys import DataKeys
 from adapters.mongo.sealing import seal
 from adapters.mongo.seals import MongoSeals
@@ -114,26 +114,67 @@ def test_those_who_make_keys_during_rotations_never_wrap_with_a_forgotten_one(st
     assert {fresh.seals.open(one) for one in sealed} == {b"content"}
 
 
-def test_a_key_that_is_just_being_made_is_not_missed_by_a_rotation(start, database, monkeypatch):
-    slow, claimed, is_over = start(), Event(), Event()
-    claim = slow.keyring.claim
-
-    def claim_and_take_long(session):
-        master = claim(session)
-        claimed.set()
-        is_over.wait(1.0)
-        return master
-
+@pytest.mark.parametrize("step", ["insert_one", "find_one_and_update"])
+def test_a_key_that_is_just_being_made_is_not_missed_by_a_rotation(start, database, monkeypatch, step):
+    """Its maker stops before it is stored, or before it is used, until the old master key is forgotten."""
+    slow = start()
     slow.keyring.names_secret()
-    monkeypatch.setattr(slow.keyring, "claim", claim_and_take_long)
-    with ThreadPoolExecutor() as threads:
-        sealing = threads.submit(slow.seals.seal, uuid4(), b"content")
-        claimed.wait()
-        last = start().rotate()
-        is_over.set()
-        sealed = sealing.result()
-    assert wrapped_by(database) == {last.master_key}
+    stop_before(step, slow, monkeypatch, start().rotate)
+    sealed = slow.seals.seal(uuid4(), b"content")
+    assert wrapped_by(database) == {start().keyring.master}
     assert start().seals.open(sealed) == b"content"
+
+
+def stop_before(step, process, monkeypatch, meanwhile):
+    """Let something else happen before this process does the step for the first time."""
+    monkeypatch.setattr(process.keys, "_keys", Slow(process.keys._keys, step, meanwhile))
+
+
+class Slow:
+    """A collection, one step on which takes long."""
+
+    def __init__(self, collection, step, meanwhile):
+        self._collection, self._step, self._meanwhile = collection, step, meanwhile
+
+    def __getattr__(self, name):
+        if name == self._step:
+            self._step = ""
+            self._meanwhile()
+        return getattr(self._collection, name)
+
+
+def test_a_key_whose_maker_was_killed_blocks_neither_a_rotation_nor_its_person(start, database, monkeypatch):
+    maker, one, other = start(), uuid4(), uuid4()
+    maker.keyring.names_secret()
+    start().rotate()
+    monkeypatch.setattr(maker.keyring, "in_charge", lambda: MasterKey(key_id(OLD), OLD))  # as it read it before
+    monkeypatch.setattr(maker.keys, "_settle", lambda _: 1 / 0)
+    for person in (one, other):
+        with pytest.raises(ZeroDivisionError):
+            maker.seals.seal(person, b"never stored")
+    assert key_id(OLD) in wrapped_by(database)
+
+    assert start().seals.open(start().seals.seal(one, b"content")) == b"content"
+    last = start().rotate()
+    assert wrapped_by(database) == {last.master_key}
+    assert start().seals.open(start().seals.seal(other, b"content")) == b"content"
+
+
+def test_whoever_finds_a_key_that_is_just_being_made_uses_the_same_one(start, monkeypatch):
+    maker, person, found = start(), uuid4(), []
+    maker.keyring.names_secret()
+    stop_before("find_one_and_update", maker, monkeypatch, lambda: found.append(start().seals.seal(person, b"found")))
+    made = maker.seals.seal(person, b"made")
+    assert [start().seals.open(one) for one in (made, *found)] == [b"made", b"found"]
+
+
+def test_a_key_that_is_erased_while_it_is_made_stays_erased(start, database, monkeypatch):
+    maker, person = start(), uuid4()
+    maker.keyring.names_secret()
+    stop_before("find_one_and_update", maker, monkeypatch, lambda: start().seals.erase(person))
+    with pytest.raises(Erased):
+        start().seals.open(maker.seals.seal(person, b"x"))
+    assert set(database.keys.find_one({"person": person})) == {"_id", "person"}
 
 
 @pytest.mark.parametrize("broken_at", ["made", "switched", "half", "rewrapped"])
@@ -240,6 +281,17 @@ def test_a_master_key_from_the_settings_is_rotated_to_once_every_process_has_bot
         assert {process.seals.open(one) for one in sealed} == {b"content"}
     assert wrapped_by(database) == {key_id(NEW)}
     assert start(NEW).keys.by_master_key() == {key_id(NEW): len(sealed)}
+
+
+def test_of_two_rotations_to_different_master_keys_one_is_refused(start, monkeypatch):
+    third = b"t" * 32
+    start(OLD).seals.seal(uuid4(), b"x")
+    late = start(NEW, OLD)
+    slow = Slow(late.keyring._keyring, "update_one", lambda: start(third, OLD).rotate())
+    monkeypatch.setattr(late.keyring, "_keyring", slow)
+    with pytest.raises(WrongMasterKey):
+        late.rotate()
+    assert start(third).keyring.master == key_id(third)
 
 
 def test_a_process_that_does_not_have_the_new_master_key_yet_stores_nothing_it_could_not_read(start, database):
