@@ -7,6 +7,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -60,7 +61,10 @@ def kill(process: Process) -> None:
 
 def listeners(pid: int) -> list[str]:
     """The addresses that a process listens on, as the kernel lists them: hexadecimal, in the machine's byte order."""
-    sockets = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    sockets = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed, so it is no listener's
+            sockets.add(str(file.readlink()))
     rows = [
         row.split() for family in ("tcp", "tcp6") for row in Path(f"/proc/{pid}/net/{family}").read_text().splitlines()
     ]
