@@ -47,7 +47,13 @@ class Recorded(msgspec.Struct, frozen=True):
     causation: UUID | None
     trace: str
     data: Any
-    """The domain event itself, e.g. `Execution.Started`; upcast to its newest version."""
+    """The domain event itself, e.g. `Execution.Started`, upcast to its newest version; or Unreadable."""
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """Stands for an event that this program cannot read, so that only its own stream has to wait."""
+
+    reason: str
 
 
 class StreamNotFound(Exception):
@@ -81,7 +87,7 @@ class NewerSchema(UnreadableEvent):
 class EventLog(Protocol):
     """The one truth: events in commit order, positions 1, 2, 3 … without a hole.
 
-    Every method may raise LogUnavailable; what reads events, UnreadableEvent.
+    Every method may raise LogUnavailable; `load`, `recall`, `history` and `read`, UnreadableEvent.
     """
 
     @property
@@ -115,7 +121,7 @@ class EventLog(Protocol):
         """Events with positions after `after`, in order, at most `limit`."""
 
     def read_lane(self, lane: int, after: int, upto: int, limit: int) -> Sequence[Recorded]:
-        """Events of one lane with positions in (after, upto], in order, at most `limit`."""
+        """Events of one lane with positions in (after, upto], in order, at most `limit`; some may be Unreadable."""
 
     def head(self) -> int:
         """The last position; 0 for an empty log."""
@@ -130,11 +136,12 @@ class Subscription(Protocol):
     def poll(self, timeout: float) -> Sequence[Recorded]:
         """The next events of the lanes this process owns; per lane contiguous and after its cursor.
 
-        Waits up to `timeout` seconds; empty when nothing came.
+        Some may be Unreadable. Waits up to `timeout` seconds; empty when nothing came.
         """
 
-    def rewind(self, lane: int) -> None:
-        """Ask the cursor again and deliver from there: what was delivered last could not be handled."""
+    @property
+    def lanes(self) -> frozenset[int]:
+        """Those that this process owns, as far as it knows."""
 
     def close(self) -> None: ...
 

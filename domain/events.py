@@ -1,11 +1,12 @@
 """Every aggregate and every event type of the system, by the name it is stored under."""
 
 from domain.aggregate import Aggregate
+from domain.dead_letter import DeadLetter
 from domain.execution import Execution
 from domain.name import Name
 from domain.user import User
 
-AGGREGATES: tuple[type[Aggregate], ...] = (Execution, Name, User)
+AGGREGATES: tuple[type[Aggregate], ...] = (DeadLetter, Execution, Name, User)
 
 
 def _events_of(aggregate: type[Aggregate]) -> dict[str, type]:

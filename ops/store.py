@@ -16,7 +16,7 @@ def prepare_store(container: Core) -> None:
     """Make read models, effects and indexes where they are missing."""
     log = container.log()
     container.journal().prepare()
-    container.read_models().prepare((*READ_MODELS, *EFFECTS), log.lane_heads(), log.lanes)
+    container.read_models().generations.prepare((*READ_MODELS, *EFFECTS), log.lane_heads(), log.lanes)
     container.sessions().prepare()
 
 

@@ -72,6 +72,7 @@ def engine(names: Sequence[str], container: Workers) -> Engine:
         group="+".join(sorted(names)),
         projections=[projection for name in names for projection in FOLDED_BY[name]],
         feed=container.feed(),
+        log=container.log(),
         store=container.read_models(),
         notices=container.notices(),
         listeners={

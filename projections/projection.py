@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -11,15 +11,30 @@ from application.ports import Recorded
 
 ASCENDING, DESCENDING = 1, -1
 
+DocumentId: TypeAlias = UUID | str
+
 
 class Put:
     """Set fields of one document, making it when it is missing."""
 
     __slots__ = ("fields", "id")
 
-    def __init__(self, id: UUID, **fields: Any) -> None:
+    def __init__(self, id: DocumentId, **fields: Any) -> None:
         self.id = id
         self.fields = fields
+
+
+class Add:
+    """Add to numbers of one document, from 0 where they are missing. No field is both set and added to."""
+
+    __slots__ = ("amounts", "id")
+
+    def __init__(self, id: DocumentId, **amounts: float) -> None:
+        self.id = id
+        self.amounts = amounts
+
+
+Step: TypeAlias = Put | Add
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -45,12 +60,13 @@ class Query(msgspec.Struct, frozen=True):
 class Projection(msgspec.Struct, frozen=True):
     """A read model: its name, its version (a new one means another shape), and how events change it.
 
-    `fold` gets the event and nothing else, so it can cause no effect; a document belongs to one lane.
+    `fold` gets the event and nothing else, so it can cause no effect; a document belongs to one lane. What adds up
+    over several streams has a document for each lane, and does not depend on the order of the streams.
     """
 
     name: str
     version: int
-    fold: Callable[[Recorded], Iterable[Put]]
+    fold: Callable[[Recorded], Iterable[Step]]
     indexes: tuple[tuple[tuple[str, int], ...], ...] = ()
     announce: Callable[[Recorded], Iterable[Notice]] = lambda _: ()
     is_effect: bool = False

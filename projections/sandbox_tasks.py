@@ -11,7 +11,7 @@ import msgspec
 
 from application.ports import Recorded, Task, TaskKind
 from domain.execution import Execution
-from projections.engine import Changes
+from projections.changes import Changes
 from projections.projection import ASCENDING, Projection, Put, Query
 
 
@@ -35,7 +35,7 @@ def _task(kind: TaskKind, event: Recorded) -> Put:
 
 def as_tasks(changes: Changes) -> list[Task]:
     """What a committed batch leaves to do."""
-    return [msgspec.convert({**fields, "id": id}, Task, builtin_types=(UUID,)) for id, fields in changes.items()]
+    return [msgspec.convert({**one.set, "id": id}, Task, builtin_types=(UUID,)) for id, one in changes.items()]
 
 
 def pending(projection: Projection) -> Query:
@@ -43,5 +43,7 @@ def pending(projection: Projection) -> Query:
     return Query(projection.name, {}, (("position", ASCENDING),))
 
 
-EXECUTOR = Projection("executor_tasks", 1, fold_for_executor, is_effect=True)
-MONITOR = Projection("monitor_tasks", 1, fold_for_monitor, is_effect=True)
+OLDEST_FIRST = ((("position", ASCENDING),),)
+
+EXECUTOR = Projection("executor_tasks", 1, fold_for_executor, OLDEST_FIRST, is_effect=True)
+MONITOR = Projection("monitor_tasks", 1, fold_for_monitor, OLDEST_FIRST, is_effect=True)

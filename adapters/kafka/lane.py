@@ -27,10 +27,9 @@ class Lane:
         self.wanted = max(self.wanted, place.position)
         return False
 
-    def stop_before(self, place: Place) -> None:
-        """This event cannot be read: it is not skipped, but tried again later."""
+    def take_from_log(self, place: Place) -> None:
+        """This event comes next, and what Kafka brought of it cannot be read."""
         self.wanted = place.position
-        self.pause()
 
     def hint(self, head: int, is_silent: bool) -> None:
         """The lane ends at `head`. An event on its way is given until the next look, unless Kafka is silent."""
@@ -43,5 +42,5 @@ class Lane:
         return self.delivered < self.wanted and monotonic() >= self._paused_until
 
     def pause(self) -> None:
-        """Leave it alone for a while: what comes next cannot be read."""
+        """Leave it alone for a while: what should come next is not there."""
         self._paused_until = monotonic() + PAUSE_SECONDS

@@ -83,9 +83,9 @@ class LaneSubscription:
                 self._log.remember(events)
                 return events
 
-    def rewind(self, lane: int) -> None:
-        """Deliver from the lane's cursor again, which is asked at the next poll."""
-        self._lanes.pop(lane, None)
+    @property
+    def lanes(self) -> frozenset[int]:
+        return frozenset(self._lanes)
 
     def close(self) -> None:
         """Leave the group; others get the lanes at once."""
@@ -127,23 +127,13 @@ class LaneSubscription:
         return [event for lane in behind for event in self._read_lane(lane)]
 
     def _read_lane(self, lane: Lane) -> Sequence[Recorded]:
-        events = self._page(lane)
+        events = self._log.read_lane(lane.number, lane.delivered, lane.wanted, PAGE)
         if events:
             lane.delivered = events[-1].position
         else:
             log.error("lane %s cannot be read on after position %s", lane.number, lane.delivered)
             lane.pause()
         return events
-
-    def _page(self, lane: Lane) -> Sequence[Recorded]:
-        """The next events; those before an unreadable one come one by one."""
-        for limit in (PAGE, 1):
-            try:
-                return self._log.read_lane(lane.number, lane.delivered, lane.wanted, limit)
-            except UnreadableEvent as error:
-                trouble = error
-        log.error("%s", trouble)
-        return []
 
     # From Kafka -----------------------------------------------------------------------------------------------
 
@@ -160,8 +150,7 @@ class LaneSubscription:
         try:
             event = envelope.decode(place.position, unframed(record.value))
         except UnreadableEvent:
-            log.exception("lane %s stops at position %s", lane.number, place.position)
-            lane.stop_before(place)
+            lane.take_from_log(place)
             return None
         lane.delivered = place.position
         return event

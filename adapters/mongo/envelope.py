@@ -3,20 +3,24 @@
 The bytes are JSON with sorted keys and no white space. They are written once; what is read is upcast, never rewritten.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 from eventsourcing.domain import CanMutateAggregate
 from eventsourcing.utils import get_topic
 
+from adapters.mongo.commits import Line
 from adapters.mongo.payloads import Payload
-from application.ports import Context, Recorded, UnknownEventType, UnreadableEvent
+from application.ports import Context, Recorded, UnknownEventType, Unreadable, UnreadableEvent
 from domain.aggregate import Aggregate
 from domain.events import AGGREGATES, EVENTS
 
 MAX_EVENT_BYTES = 256 * 1024
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of an event whose envelope is damaged."""
 
 
 class EventTooLarge(ValueError):
@@ -75,12 +79,44 @@ def encode(context: Context, event: CanMutateAggregate[UUID], lane: int) -> byte
 def decode(position: int, data: bytes) -> Recorded:
     """Raises UnreadableEvent or one of its kinds, UnknownEventType and NewerSchema."""
     try:
-        return _recorded(position, unwrap(data))
+        found = unwrap(data)
+        return _recorded(position, found, _event(found))
     except UnreadableEvent as error:
         raise type(error)(f"The event at position {position} cannot be read. {error}") from error
 
 
-def _recorded(position: int, envelope: Envelope) -> Recorded:
+def decode_or_tell(position: int, line: Line) -> Recorded:
+    """The event, or one whose data is Unreadable: whoever follows a lane must not stop at it."""
+    try:
+        found = _envelopes.decode(line.data)
+    except msgspec.DecodeError as error:
+        return _damaged(position, line, str(error))
+    try:
+        return _recorded(position, found, _event(found))
+    except UnreadableEvent as error:
+        return _recorded(position, found, Unreadable(str(error)))
+
+
+def _damaged(position: int, line: Line, reason: str) -> Recorded:
+    """Only what stands beside the envelope is known."""
+    unknown = UUID(int=0)
+    return Recorded(
+        position,
+        line.lane,
+        line.stream,
+        line.version,
+        line.type,
+        unknown,
+        NEVER,
+        "",
+        unknown,
+        None,
+        "",
+        Unreadable(reason),
+    )
+
+
+def _recorded(position: int, envelope: Envelope, data: Any) -> Recorded:
     return Recorded(
         position=position,
         lane=envelope.lane,
@@ -93,7 +129,7 @@ def _recorded(position: int, envelope: Envelope) -> Recorded:
         correlation=envelope.correlation,
         causation=envelope.causation,
         trace=envelope.trace,
-        data=_event(envelope),
+        data=data,
     )
 
 

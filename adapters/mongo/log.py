@@ -111,7 +111,8 @@ class MongoEventLog:
     def read_lane(self, lane: int, after: int, upto: int, limit: int) -> Sequence[Recorded]:
         with reachable():
             end = min(upto, self._journal.head.find())
-            return _recorded(self._journal.reading.of_lane(lane, after, end, limit))
+            placed = self._journal.reading.of_lane(lane, after, end, limit)
+        return [envelope.decode_or_tell(position, line) for position, line in placed]
 
     def head(self) -> int:
         with reachable():

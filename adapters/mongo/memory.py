@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from threading import Lock
 from uuid import UUID
 
-from application.ports import Recorded
+from application.ports import Recorded, Unreadable
 
 MAX_STREAMS = 256
 
@@ -18,7 +18,7 @@ class Memory:
         self._lock = Lock()
 
     def add(self, events: Iterable[Recorded]) -> None:
-        """Of a stream whose beginning was not seen, or with a hole, nothing is kept."""
+        """Of a stream whose beginning was not seen, with a hole, or with an unreadable event, nothing is kept."""
         with self._lock:
             for event in events:
                 self._add(event)
@@ -27,11 +27,11 @@ class Memory:
 
     def _add(self, event: Recorded) -> None:
         known = self._streams.setdefault(event.stream, [])
-        if event.version == len(known) + 1:
+        if isinstance(event.data, Unreadable) or event.version > len(known) + 1:
+            del self._streams[event.stream]  # its beginning must not be taken for all of it
+        elif event.version == len(known) + 1:
             known.append(event)
             self._streams.move_to_end(event.stream)
-        elif event.version > len(known):
-            del self._streams[event.stream]
 
     def forget(self, stream: UUID) -> None:
         with self._lock:

@@ -7,7 +7,8 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo.errors import PyMongoError
 
 from adapters.mongo.connection import MAJORITY, Document, client_options
-from adapters.mongo.read_models import CursorMissing, Pointers, as_type, collection_name, cursor_id
+from adapters.mongo.generations import CursorMissing, Pointers, collection_name, cursor_id, there
+from adapters.mongo.read_models import as_type
 from application.ports import LogUnavailable
 from projections.projection import Query
 
@@ -36,7 +37,8 @@ class MotorReadModels:
 
     async def _generation(self, projection: str) -> int:
         if (known := self._pointers.get(projection)) is None:
-            known = self._pointers.put(projection, await self._database["generations"].find_one({"_id": projection}))
+            found = there(projection, await self._database["generations"].find_one({"_id": projection}))
+            known = self._pointers.put(projection, int(found["generation"]))
         return known
 
     async def position(self, projection: str, lane: int) -> int:

@@ -1,142 +1,177 @@
-"""Read models in Mongo: one collection per generation of a projection, its cursors beside it."""
+"""Read models in Mongo: one collection per generation of a projection, its cursors and dead letters beside it."""
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-import bson
 import msgspec
-from pymongo import IndexModel, UpdateOne
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import PyMongoError
 
-from adapters.mongo.connection import Document, durable, newest, reachable
+from adapters.mongo.connection import Document, durable, reachable
+from adapters.mongo.generations import CursorMissing, MongoGenerations, Pointers, collection_name, cursor_id
+from adapters.mongo.moves import (
+    CURSORS,
+    DISCARDS,
+    LETTERS,
+    UNWRITABLE,
+    Writes,
+    as_claimed,
+    as_letter,
+    of_generation,
+    refused,
+    size,
+    update,
+)
 from adapters.mongo.transactions import in_transaction
 from application.ports import Task
 from projections import execution_status, sandbox_tasks
-from projections.engine import BatchTooLarge, Cursor, CursorLost, Move
-from projections.projection import Projection, Query
+from projections.generations import Pointer
+from projections.letters import Letter
+from projections.projection import DocumentId, Projection, Query
+from projections.store import BatchTooLarge, Cursor, CursorLost, Move, Part, Unstorable
 
 T = TypeVar("T")
 
-POINTER_SECONDS = 0.5
 TRANSACTION_BYTES = 4 * 1024 * 1024
 """SecantusDB refuses a transaction of more than a fifteenth of its cache, each time; half of that is used."""
 SMALL_BATCH = 16
 """So few documents are never too large together."""
 
 
-class OtherVersion(Exception):
-    """A read model was built by another version of its projection and has to be rebuilt."""
-
-
-class CursorMissing(Exception):
-    """The cursor of a read model is missing, so nobody knows how far it has come; it has to be rebuilt."""
-
-
 class MongoReadModels:
-    """Stores what projections yield; documents and cursor change in one transaction."""
+    """Stores what projections yield; documents, letters and cursor change in one transaction."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._database = database
         self._client = database.client
-        self._generations = durable(database, "generations")
-        self._cursors = durable(database, "cursors")
-        self._pointers = Pointers()
+        self._cursors = durable(database, CURSORS)
+        self._letters = durable(database, LETTERS)
+        self._discards = durable(database, DISCARDS)
+        self._writes = Writes(database)
+        self._live = Pointers()
+        self.generations = MongoGenerations(database)
 
-    def prepare(self, projections: Iterable[Projection], lane_heads: Mapping[int, int], lanes: int) -> None:
-        """Make what is missing: a new read model starts at 0, a new effect at the head of each lane."""
-        for projection in projections:
-            with reachable():
-                self._prepare(projection, lane_heads if projection.is_effect else {}, lanes)
-
-    def _prepare(self, projection: Projection, starts: Mapping[int, int], lanes: int) -> None:
-        found = self._generations.find_one({"_id": projection.name})
-        if found is None:
-            self._make(projection, starts, lanes)
-        elif found["version"] != projection.version:
-            raise OtherVersion(
-                f"The read model {projection.name} has version {found['version']}, this program folds version "
-                f"{projection.version}: run the program it was made with, or rebuild it."
-            )
-
-    def _make(self, projection: Projection, starts: Mapping[int, int], lanes: int) -> None:
-        collection = self._database[collection_name(projection.name, 1)]
-        indexes = [IndexModel(list(keys)) for keys in projection.indexes]
-        collection.create_indexes([*indexes, IndexModel("position")])
-        for lane in range(lanes):
-            cursor = {"position": starts.get(lane, 0), "epoch": 0}
-            self._cursors.update_one(
-                {"_id": cursor_id(projection.name, 1, lane)}, {"$setOnInsert": cursor}, upsert=True
-            )
-        # The pointer last: a projection is there when its pointer is.
-        try:
-            self._generations.insert_one({"_id": projection.name, "generation": 1, "version": projection.version})
-        except DuplicateKeyError:
-            return
+    # Owning a lane --------------------------------------------------------------------------------------------
 
     def claim(self, projection: Projection, lane: int) -> Cursor:
-        generation = self.generation(projection.name)
+        return self.claim_generation(projection, self.generations.pointer(projection.name).generation, lane)
+
+    def claim_generation(self, projection: Projection, generation: int, lane: int) -> Cursor:
         id = cursor_id(projection.name, generation, lane)
         with reachable():
             found = in_transaction(self._client, lambda session: self._next_epoch(id, session))
         if found is None:
-            raise CursorMissing(f"{projection.name}, lane {lane}")
-        return Cursor(projection.name, generation, lane, found["position"], found["epoch"] + 1)
+            raise CursorMissing(f"{projection.name}, generation {generation}, lane {lane}")
+        part = msgspec.convert(found["part"], Part) if found.get("part") else None
+        return Cursor(projection.name, generation, lane, found["position"], found["epoch"] + 1, part)
 
     def _next_epoch(self, id: str, session: ClientSession) -> Document | None:
         return self._cursors.find_one_and_update({"_id": id}, {"$inc": {"epoch": 1}}, session=session)
 
-    def commit(self, moves: Sequence[Move]) -> None:
+    def pointers(self) -> Mapping[str, Pointer]:
+        return self.generations.pointers()
+
+    # Dead letters ---------------------------------------------------------------------------------------------
+
+    def parked(self, cursor: Cursor) -> frozenset[UUID]:
         with reachable():
+            return frozenset(self._letters.distinct("stream", {**of_generation(cursor), "lane": cursor.lane}))
+
+    def letters(self, cursor: Cursor, stream: UUID) -> Sequence[Letter]:
+        with reachable():
+            found = list(self._letters.find({**of_generation(cursor), "lane": cursor.lane, "stream": stream}))
+        return sorted(map(as_letter, found), key=lambda letter: letter.position)
+
+    def discarded(self, projection: str) -> frozenset[int]:
+        with reachable():
+            return frozenset(found["position"] for found in self._discards.find({"projection": projection}))
+
+    # Storing --------------------------------------------------------------------------------------------------
+
+    def commit(self, moves: Sequence[Move]) -> None:
+        with _telling_what_is_refused(moves):
             in_transaction(self._client, lambda session: self._write(moves, session))
 
     def _write(self, moves: Sequence[Move], session: ClientSession) -> None:
-        steps = [self._step(move.cursor, move.position) for move in moves]
-        puts = [self._put(move.cursor, id, fields) for move in moves for id, fields in move.changes.items()]
-        if len(puts) > SMALL_BATCH and self._size(moves) > TRANSACTION_BYTES:
+        changes = [change for move in moves for change in move.changes.values()]
+        if len(changes) > SMALL_BATCH and size(changes) > TRANSACTION_BYTES:
             raise BatchTooLarge
-        written = self._client.bulk_write([*steps, *puts], session=session, verbose_results=True)
-        # An update that matches nothing does not abort the transaction by itself.
-        if any(written.update_results[index].matched_count != 1 for index in range(len(steps))):
+        updates = [
+            *(self._writes.step(move.cursor, move.position) for move in moves),
+            *(put for move in moves for put in self._writes.puts(move)),
+            *(discard for move in moves for discard in self._writes.discards(move)),
+        ]
+        letters = [write for move in moves for write in self._writes.letters(move)]
+        written = self._client.bulk_write([*updates, *letters], session=session)
+        # A step that matches nothing does not abort the transaction by itself; all others match or insert.
+        if written.matched_count + written.upserted_count != len(updates):
             raise CursorLost
 
-    def _size(self, moves: Sequence[Move]) -> int:
-        options = self._database.codec_options
-        return sum(
-            len(bson.encode(dict(fields), codec_options=options)) for move in moves for fields in move.changes.values()
-        )
+    def fill(self, move: Move) -> Cursor:
+        """Store a step of any size in a generation that nobody reads yet. Returns the cursor behind it.
 
-    def _step(self, cursor: Cursor, position: int) -> UpdateOne:
-        """Moves the cursor while nobody else has claimed or moved it."""
-        as_claimed = {
-            "_id": cursor_id(cursor.projection, cursor.generation, cursor.lane),
-            "epoch": cursor.epoch,
-            "position": cursor.position,
-        }
-        return UpdateOne(as_claimed, {"$set": {"position": position}}, namespace=self._cursors.full_name)
+        Killed in the middle, the very same step has to be folded again, and goes on behind the cursor's `part`.
+        Raises CursorLost or Unstorable.
+        """
+        cursor = move.cursor
+        waiting = sorted(((str(id), id) for id in move.changes), key=lambda named: named[0])
+        if cursor.part:
+            waiting = [named for named in waiting if named[0] > cursor.part.id]
+        while True:
+            number = _as_many_as_fit(move, [id for _, id in waiting])
+            chunk, waiting = waiting[:number], waiting[number:]
+            moved = msgspec.structs.replace(
+                cursor,
+                position=cursor.position if waiting else move.position,
+                part=Part(move.position, chunk[-1][0]) if waiting else None,
+            )
+            with _telling_what_is_refused([move]):
+                self._fill(move, cursor, moved, [id for _, id in chunk])
+            if not waiting:
+                return moved
+            cursor = moved
 
-    def _put(self, cursor: Cursor, id: UUID, fields: Mapping[str, Any]) -> UpdateOne:
-        namespace = f"{self._database.name}.{collection_name(cursor.projection, cursor.generation)}"
-        return UpdateOne({"_id": id}, {"$set": {**fields, "lane": cursor.lane}}, upsert=True, namespace=namespace)
+    def _fill(self, move: Move, cursor: Cursor, moved: Cursor, ids: Sequence[DocumentId]) -> None:
+        """New documents are inserted, which costs half of an upsert. Nobody else writes them: the lane is owned."""
+        documents = self._documents(cursor.projection, cursor.generation)
+        there = {found["_id"] for found in documents.find({"_id": {"$in": list(ids)}}, {"_id": 1})}
+        changes = {id: move.changes[id] for id in ids}
+        new = [{"_id": id, **one.document, "lane": cursor.lane} for id, one in changes.items() if id not in there]
+        old = [UpdateOne({"_id": id}, update(one, cursor.lane)) for id, one in changes.items() if id in there]
+        beside = [*self._writes.letters(move), *self._writes.discards(move)] if moved.part is None else []
+        to = {"position": moved.position, "part": msgspec.to_builtins(moved.part)}
+        part = {"part": msgspec.to_builtins(cursor.part)}
+
+        def write(session: ClientSession) -> None:
+            step = self._cursors.update_one({**as_claimed(cursor), **part}, {"$set": to}, session=session)
+            if not step.matched_count:
+                raise CursorLost
+            if new:
+                documents.insert_many(new, session=session)
+            if old:
+                documents.bulk_write(old, ordered=False, session=session)
+            if beside:
+                self._client.bulk_write(beside, session=session)
+
+        in_transaction(self._client, write)
+
+    # Asking ---------------------------------------------------------------------------------------------------
 
     def generation(self, projection: str) -> int:
         """The live generation, as it was half a second ago at most."""
-        if (known := self._pointers.get(projection)) is None:
-            with reachable():
-                known = self._pointers.put(projection, newest(self._generations).find_one({"_id": projection}))
+        if (known := self._live.get(projection)) is None:
+            known = self._live.put(projection, self.generations.pointer(projection).generation)
         return known
 
-    def positions(self, projection: str) -> dict[int, int]:
-        """How far it has come, by lane."""
-        prefix = f"{projection}/{self.generation(projection)}/"
-        with reachable():
-            found = self._cursors.find({"_id": {"$regex": f"^{prefix}"}})
-            return {int(cursor["_id"].removeprefix(prefix)): cursor["position"] for cursor in found}
+    def positions(self, projection: str) -> Mapping[int, int]:
+        """How far the live generation has come, by lane."""
+        return self.generations.positions(projection, self.generation(projection))
 
     def find(self, query: Query, kind: type[T]) -> Sequence[T]:
         """What a query asks for, as the type given."""
@@ -144,6 +179,11 @@ class MongoReadModels:
         with reachable():
             found = documents.find(query.filter, sort=list(query.sort) or None, limit=query.limit)
             return [as_type(document, kind) for document in found]
+
+    def stored(self, projection: str, generation: int, lane: int) -> Iterator[Document]:
+        """All documents of one lane as they lie there."""
+        with reachable():
+            yield from self._documents(projection, generation).find({"lane": lane})
 
     def delete(self, projection: str, ids: Sequence[UUID]) -> None:
         """Remove documents of an effect, which are done."""
@@ -154,23 +194,26 @@ class MongoReadModels:
         return durable(self._database, collection_name(projection, generation))
 
 
-class Pointers:
-    """Generations as last read: a reader may be late by POINTER_SECONDS, for the old generation stays a while."""
+@contextmanager
+def _telling_what_is_refused(moves: Sequence[Move]) -> Iterator[None]:
+    """Raises Unstorable, or LogUnavailable."""
+    with reachable():
+        try:
+            yield
+        except (PyMongoError, *UNWRITABLE) as error:
+            if ids := refused(moves, error):
+                raise Unstorable(f"the store refuses a document: {error}", ids) from error
+            raise
 
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[float, int]] = {}
 
-    def get(self, projection: str) -> int | None:
-        until, generation = self._known.get(projection, (0.0, 0))
-        return generation if until > time.monotonic() else None
-
-    def put(self, projection: str, found: Mapping[str, Any] | None) -> int:
-        """Raises CursorMissing when there is no such read model."""
-        if found is None:
-            raise CursorMissing(f"{projection} was never made; start with `runledger up`.")
-        generation = int(found["generation"])
-        self._known[projection] = time.monotonic() + POINTER_SECONDS, generation
-        return generation
+def _as_many_as_fit(move: Move, ids: Sequence[DocumentId]) -> int:
+    """How many of these documents a transaction holds together, one at least."""
+    total = 0
+    for number, id in enumerate(ids):
+        total += size([move.changes[id]])
+        if total > TRANSACTION_BYTES and number:
+            return number
+    return len(ids)
 
 
 class MongoTasks:
@@ -200,11 +243,3 @@ class MongoUnfinishedRuns:
 def as_type(document: Mapping[str, Any], kind: type[T]) -> T:
     """A stored document as a type of its projection; `_id` is called `id` there."""
     return msgspec.convert(dict(document) | {"id": document["_id"]}, kind, builtin_types=(UUID, bytes, datetime))
-
-
-def collection_name(projection: str, generation: int) -> str:
-    return f"{projection}_g{generation}"
-
-
-def cursor_id(projection: str, generation: int, lane: int) -> str:
-    return f"{projection}/{generation}/{lane}"

@@ -10,6 +10,7 @@ from projections.projection import Notice
 
 NOTICES = "notices:"
 OUTPUT = "output:"
+MOVES = "moves:"
 
 
 class LiveFrames(msgspec.Struct, frozen=True, array_like=True):
@@ -18,6 +19,14 @@ class LiveFrames(msgspec.Struct, frozen=True, array_like=True):
     first: int
     last: int
     content: Sealed[bytes]
+
+
+class Moved(msgspec.Struct, frozen=True, array_like=True):
+    """How far one generation of a read model has come in one lane."""
+
+    generation: int
+    lane: int
+    position: int
 
 
 def notices_of(stream: UUID) -> str:
@@ -29,7 +38,11 @@ def output_of(execution: UUID) -> str:
     return f"{OUTPUT}{execution}"
 
 
-def encode(message: Notice | LiveFrames) -> bytes:
+def moves_of(projection: str) -> str:
+    return f"{MOVES}{projection}"
+
+
+def encode(message: Notice | LiveFrames | Moved) -> bytes:
     return msgspec.msgpack.encode(message)
 
 

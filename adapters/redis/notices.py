@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from redis import Redis
 from redis.exceptions import RedisError
 
-from adapters.redis.channels import encode, notices_of
+from adapters.redis.channels import Moved, encode, moves_of, notices_of
 from projections.projection import Notice
+from projections.store import Cursor
 
 log = logging.getLogger(__name__)
 
@@ -18,16 +19,18 @@ class RedisNotices:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    def publish(self, notices: Sequence[Notice]) -> None:
-        if not notices:
-            return
+    def publish(self, notices: Sequence[Notice], moved: Sequence[Cursor]) -> None:
         try:
-            self._publish(notices)
+            self._publish(notices, moved)
         except RedisError as error:
             log.warning("%d notices were not sent: %s", len(notices), error)
 
-    def _publish(self, notices: Sequence[Notice]) -> None:
+    def _publish(self, notices: Sequence[Notice], moved: Sequence[Cursor]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
         for notice in notices:
             pipeline.publish(notices_of(notice.stream), encode(notice))
+        for cursor in moved:
+            pipeline.publish(
+                moves_of(cursor.projection), encode(Moved(cursor.generation, cursor.lane, cursor.position))
+            )
         pipeline.execute()

@@ -93,17 +93,6 @@ class FeedContract:
         assert subscription.poll(0.3) == []
         assert 0.25 < time.monotonic() - begun < 2.0
 
-    def test_a_rewound_lane_is_delivered_again_from_its_cursor(self):
-        cursors: dict[int, int] = defaultdict(int)
-        subscription = self.subscribe("readers", cursor=cursors.__getitem__)
-        save_users(self.log, 10)
-        events = take(20, subscription)
-        lane, mine = next(iter(by_lane(events).items()))
-        cursors[lane] = mine[0].position
-        subscription.rewind(lane)
-        assert take(len(mine) - 1, subscription) == mine[1:]
-        assert take_nothing(subscription) == []
-
     def test_each_group_gets_everything(self):
         one, two = self.subscribe("one"), self.subscribe("two")
         save_users(self.log, 10)

@@ -107,7 +107,7 @@ def test_a_redis_that_is_gone_is_told_as_such(seals):
     for call in (lambda: live.last(OWNER), lambda: live.append(OWNER, OWNER, frames(1, 1)), lambda: live.expire(OWNER)):
         with pytest.raises(LiveUnavailable):
             call()
-    RedisNotices(redis.Redis(port=9)).publish([notice(uuid4())])  # a hint: no error
+    RedisNotices(redis.Redis(port=9)).publish([notice(uuid4())], [])  # a hint: no error
 
 
 def notice(stream, version: int = 1) -> Notice:

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from pymongo.database import Database
 
-from adapters.mongo.read_models import collection_name
+from adapters.mongo.generations import collection_name
 from application.ports import EventLog, Recorded
 from domain.execution import Execution
 from ops.cli.access import workers
 from ops.containers.workers import Workers
 from ops.settings import load
-from projections.engine import coalesce
+from projections.changes import coalesce
 from projections.registry import READ_MODELS
 from tests.faults import history
 from tests.faults.brokers import Mirrored
@@ -116,7 +116,8 @@ def check_folded(database: Database[dict[str, Any]], events: Sequence[Recorded])
     folded = [document["position"] for document in database[collection_name(FOLDS.name, 1)].find()]
     assert sorted(folded) == [event.position for event in events], "an event was folded twice or missed"
     states = {document["_id"]: _own_fields(document) for document in database[collection_name(STATES.name, 1)].find()}
-    assert states == coalesce(STATES, events), "a read model is not what a fold of the log makes"
+    expected = {id: change.document for id, change in coalesce(STATES, events).items()}
+    assert states == expected, "a read model is not what a fold of the log makes"
 
 
 # The whole system ---------------------------------------------------------------------------------------------
@@ -145,7 +146,7 @@ def check_read_models(container: Workers, events: list[Recorded]) -> None:
         generation = container.read_models().generation(projection.name)
         stored = container.database()[collection_name(projection.name, generation)].find()
         found = {document["_id"]: _own_fields(document) for document in stored}
-        expected = {id: _in_milliseconds(fields) for id, fields in coalesce(projection, events).items()}
+        expected = {id: _in_milliseconds(change.document) for id, change in coalesce(projection, events).items()}
         assert found == expected, projection.name
 
 

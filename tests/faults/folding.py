@@ -24,6 +24,7 @@ from adapters.mongo.read_models import MongoReadModels
 from application.ports import Recorded
 from projections.engine import Engine
 from projections.projection import Notice, Projection, Put
+from projections.store import Cursor
 
 
 def _fold_state(event: Recorded) -> Iterator[Put]:
@@ -42,13 +43,13 @@ FOLDS = Projection("folds", 1, _fold_count)
 class Silence:
     """Implements Notices, for nobody."""
 
-    def publish(self, notices: Sequence[Notice]) -> None:
+    def publish(self, notices: Sequence[Notice], moved: Sequence[Cursor]) -> None:
         pass
 
 
 def read_models(database: Database[dict[str, Any]], lanes: int) -> MongoReadModels:
     made = MongoReadModels(database)
-    made.prepare([STATES, FOLDS], {}, lanes)
+    made.generations.prepare([STATES, FOLDS], {}, lanes)
     return made
 
 
@@ -66,7 +67,7 @@ def main(url: str, name: str, address: str, pause_at: str = "0") -> None:
     log = MongoEventLog(Journal(database))
     feed = KafkaFeed(log, Path(address).read_text)
     projections = [STATES, pausing(int(pause_at))]
-    Engine(name, projections, feed, read_models(database, log.lanes), Silence()).run(threading.Event())
+    Engine(name, projections, feed, log, read_models(database, log.lanes), Silence()).run(threading.Event())
 
 
 if __name__ == "__main__":

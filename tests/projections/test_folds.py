@@ -10,7 +10,7 @@ from application.ports import Recorded, TaskKind
 from domain.execution import Execution, Limits, Outcome, Status
 from domain.sealed import Sealed
 from projections import execution_history, execution_status, sandbox_tasks
-from projections.engine import coalesce
+from projections.changes import coalesce
 from projections.registry import EFFECTS, READ_MODELS
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,13 +58,20 @@ def fold_in_batches(projection, events, sizes):
     rest = list(events)
     for size in [*sizes, len(rest)]:
         batch, rest = rest[:size], rest[size:]
-        for id, fields in coalesce(projection, batch).items():
-            documents.setdefault(id, {}).update(fields)
+        for id, change in coalesce(projection, batch).items():
+            document = documents.setdefault(id, {})
+            document.update(change.set)
+            for name, amount in change.add.items():
+                document[name] = document.get(name, 0) + amount
     return documents
 
 
+def documents_of(projection, events):
+    return {id: change.document for id, change in coalesce(projection, events).items()}
+
+
 def test_a_finished_run_has_its_outcome_and_the_position_of_its_last_change():
-    (document,) = coalesce(execution_status.PROJECTION, events_of_a_run()).values()
+    (document,) = documents_of(execution_status.PROJECTION, events_of_a_run()).values()
     assert document["status"] == "failed"
     assert document["outcome"]["exit_code"] == 3
     assert document["is_cancel_requested"] is True
@@ -73,7 +80,7 @@ def test_a_finished_run_has_its_outcome_and_the_position_of_its_last_change():
 
 
 def test_the_history_has_a_light_row_without_private_content():
-    (row,) = coalesce(execution_history.PROJECTION, events_of_a_run()).values()
+    (row,) = documents_of(execution_history.PROJECTION, events_of_a_run()).values()
     assert row["reason"] == "exited with code 3"
     assert row["requested_position"] == 1
     assert "script" not in row
@@ -81,11 +88,11 @@ def test_the_history_has_a_light_row_without_private_content():
 
 def test_each_event_that_asks_for_an_effect_makes_one_task_named_by_the_event():
     events = events_of_a_run()
-    assert {id: task["kind"] for id, task in coalesce(sandbox_tasks.EXECUTOR, events).items()} == {
+    assert {id: task["kind"] for id, task in documents_of(sandbox_tasks.EXECUTOR, events).items()} == {
         events[0].id: TaskKind.START,
         events[3].id: TaskKind.STOP,
     }
-    assert [task["kind"] for task in coalesce(sandbox_tasks.MONITOR, events).values()] == [TaskKind.WATCH]
+    assert [task["kind"] for task in documents_of(sandbox_tasks.MONITOR, events).values()] == [TaskKind.WATCH]
 
 
 def test_every_event_of_a_run_is_announced_in_words():
@@ -104,4 +111,4 @@ def test_every_event_of_a_run_is_announced_in_words():
 def test_folding_in_batches_of_any_size_gives_the_same_documents(sizes):
     events = sorted([*events_of_a_run(7, 1), *events_of_a_run(8, 11)], key=lambda event: event.position)
     for projection in (*READ_MODELS, *EFFECTS):
-        assert fold_in_batches(projection, events, sizes) == coalesce(projection, events)
+        assert fold_in_batches(projection, events, sizes) == documents_of(projection, events)

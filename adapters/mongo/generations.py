@@ -1,0 +1,198 @@
+"""Which generation of each read model is live, which one is being built, and which one can be gone back to."""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from pymongo import IndexModel
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from adapters.mongo.connection import Document, durable, newest, reachable
+from adapters.mongo.transactions import in_transaction
+from projections.generations import Generation, NotCaughtUp, Pointer
+from projections.projection import Projection
+
+POINTER_SECONDS = 0.5
+
+
+class OtherVersion(Exception):
+    """A read model was built by another version of its projection and has to be rebuilt."""
+
+
+class CursorMissing(Exception):
+    """The cursor of a read model is missing, so nobody knows how far it has come; it has to be rebuilt."""
+
+
+class MongoGenerations:
+    """Implements the port Generations: a collection for each, its cursors and dead letters beside those of others."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+        self._pointers = durable(database, "generations")
+        self._cursors = durable(database, "cursors")
+        self._letters = durable(database, "dead_letters")
+
+    # At the start ---------------------------------------------------------------------------------------------
+
+    def prepare(self, projections: Iterable[Projection], lane_heads: Mapping[int, int], lanes: int) -> None:
+        """Make what is missing: a new read model starts at 0, a new effect at the head of each lane."""
+        with reachable():
+            self._letters.create_index([("projection", 1), ("generation", 1), ("lane", 1), ("stream", 1)])
+            for projection in projections:
+                self._prepare(projection, lane_heads if projection.is_effect else {}, lanes)
+
+    def _prepare(self, projection: Projection, starts: Mapping[int, int], lanes: int) -> None:
+        found = self._pointers.find_one({"_id": projection.name})
+        if found is None:
+            self._make(projection, 1, starts, lanes)
+            self._point(projection)
+        elif found["version"] != projection.version:
+            raise OtherVersion(
+                f"The read model {projection.name} has version {found['version']}, this program folds version "
+                f"{projection.version}: run the program it was made with, or rebuild it."
+            )
+
+    def _make(self, projection: Projection, generation: int, starts: Mapping[int, int], lanes: int) -> None:
+        """Harmless where it is there."""
+        collection = self._database[collection_name(projection.name, generation)]
+        if projection.indexes:
+            collection.create_indexes([IndexModel(list(keys)) for keys in projection.indexes])
+        for lane in range(lanes):
+            cursor = {"position": starts.get(lane, 0), "epoch": 0}
+            self._cursors.update_one(
+                {"_id": cursor_id(projection.name, generation, lane)}, {"$setOnInsert": cursor}, upsert=True
+            )
+
+    def _point(self, projection: Projection) -> None:
+        """The pointer last: a projection is there when its pointer is."""
+        made = {"_id": projection.name, "generation": 1, "version": projection.version, "last": 1}
+        try:
+            self._pointers.insert_one(made)
+        except DuplicateKeyError:
+            return
+
+    # What there is --------------------------------------------------------------------------------------------
+
+    def pointers(self) -> Mapping[str, Pointer]:
+        with reachable():
+            return {found["_id"]: as_pointer(found) for found in newest(self._pointers).find()}
+
+    def pointer(self, projection: str) -> Pointer:
+        with reachable():
+            return as_pointer(there(projection, newest(self._pointers).find_one({"_id": projection})))
+
+    def positions(self, projection: str, generation: int) -> Mapping[int, int]:
+        with reachable():
+            return self._positions(projection, generation)
+
+    def _positions(self, projection: str, generation: int, session: ClientSession | None = None) -> dict[int, int]:
+        prefix = f"{projection}/{generation}/"
+        ids = {"_id": {"$gte": prefix, "$lt": f"{projection}/{generation}0"}}
+        found = self._cursors.find(ids, session=session)
+        return {int(cursor["_id"].removeprefix(prefix)): cursor["position"] for cursor in found}
+
+    # Changes --------------------------------------------------------------------------------------------------
+
+    def begin(self, projection: Projection, lanes: int) -> Generation:
+        pointer = self.pointer(projection.name)
+        building = pointer.building
+        if building is not None and building.version != projection.version:
+            self.abandon(projection.name)
+            building = None
+        with reachable():
+            if building is None:
+                building = Generation(pointer.last + 1, projection.version)
+                self._change(projection.name, {"last": pointer.last}, building=building, last=building.number)
+            self._make(projection, building.number, {}, lanes)
+        return building
+
+    def abandon(self, projection: str) -> None:
+        with reachable():
+            if building := self.pointer(projection).building:
+                self._drop(projection, building.number)
+                self._change(projection, {"building.number": building.number}, building=None)
+
+    def drop_previous(self, projection: str) -> None:
+        with reachable():
+            if previous := self.pointer(projection).previous:
+                self._drop(projection, previous.number)
+                self._change(projection, {"previous.number": previous.number}, previous=None)
+
+    def pause(self, projection: str, *, is_paused: bool) -> None:
+        with reachable():
+            self._change(projection, {}, is_paused=is_paused)
+
+    def swap(self, projection: str, to: Generation) -> None:
+        """In one transaction: the live cursors are fenced off and compared, then the pointer is moved."""
+        with reachable():
+            in_transaction(self._database.client, lambda session: self._swap(projection, to, session))
+
+    def _swap(self, projection: str, to: Generation, session: ClientSession) -> None:
+        pointer = as_pointer(there(projection, self._pointers.find_one({"_id": projection}, session=session)))
+        if pointer.generation == to.number:
+            return
+        for lane in self._positions(projection, pointer.generation, session):
+            self._cursors.update_one(
+                {"_id": cursor_id(projection, pointer.generation, lane)}, {"$inc": {"epoch": 1}}, session=session
+            )
+        old, new = (self._positions(projection, number, session) for number in (pointer.generation, to.number))
+        if behind := {lane for lane, position in old.items() if new[lane] < position}:
+            raise NotCaughtUp(f"{projection}: lanes {sorted(behind)}")
+        self._change(
+            projection,
+            {"generation": pointer.generation},
+            session,
+            generation=to.number,
+            version=to.version,
+            previous=Generation(pointer.generation, pointer.version),
+            building=None,
+        )
+
+    def _change(self, projection: str, expected: Document, session: ClientSession | None = None, **fields: Any) -> None:
+        found = {"_id": projection, **expected}
+        changed = {"$set": {name: msgspec.to_builtins(value) for name, value in fields.items()}}
+        if not self._pointers.update_one(found, changed, session=session).matched_count:
+            raise NotCaughtUp(f"{projection}: somebody else has changed what is live; look again.")
+
+    def _drop(self, projection: str, generation: int) -> None:
+        """The cursors first, so that nobody can add to it any more."""
+        for lane in self._positions(projection, generation):
+            self._cursors.delete_one({"_id": cursor_id(projection, generation, lane)})
+        self._letters.delete_many({"projection": projection, "generation": generation})
+        self._database[collection_name(projection, generation)].drop()
+
+
+class Pointers:
+    """Live generations as last read: a reader may be late by POINTER_SECONDS, for the old generation stays a while."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, int]] = {}
+
+    def get(self, projection: str) -> int | None:
+        until, generation = self._known.get(projection, (0.0, 0))
+        return generation if until > time.monotonic() else None
+
+    def put(self, projection: str, generation: int) -> int:
+        self._known[projection] = time.monotonic() + POINTER_SECONDS, generation
+        return generation
+
+
+def there(projection: str, found: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if found is None:
+        raise CursorMissing(f"{projection} was never made; start with `runledger up`.")
+    return found
+
+
+def as_pointer(found: Mapping[str, Any]) -> Pointer:
+    return msgspec.convert({"last": found["generation"], **found}, Pointer)
+
+
+def collection_name(projection: str, generation: int) -> str:
+    return f"{projection}_g{generation}"
+
+
+def cursor_id(projection: str, generation: int, lane: int) -> str:
+    return f"{projection}/{generation}/{lane}"

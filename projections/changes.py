@@ -1,0 +1,50 @@
+"""What a batch of events does to documents, one change for each."""
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from application.ports import Recorded
+from projections.projection import DocumentId, Projection, Put, Step
+
+
+class Change(msgspec.Struct):
+    """What is to be done to one document."""
+
+    set: dict[str, Any]
+    add: dict[str, float]
+
+    def take(self, step: Step) -> None:
+        if isinstance(step, Put):
+            self.set |= step.fields
+            return
+        for name, amount in step.amounts.items():
+            self.add[name] = self.add.get(name, 0) + amount
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What it makes of a document that was not there."""
+        return self.set | self.add
+
+
+Changes: TypeAlias = dict[DocumentId, Change]
+"""By document; each notes the position it was last changed at."""
+
+
+def coalesce(projection: Projection, events: Iterable[Recorded]) -> Changes:
+    """All changes that these events make."""
+    changes: Changes = {}
+    for event in events:
+        merge(changes, projection.fold(event), event.position)
+    return changes
+
+
+def merge(changes: Changes, steps: Iterable[Step], position: int) -> None:
+    """Add what the event at this position does."""
+    for step in steps:
+        change = changes.get(step.id)
+        if change is None:
+            change = changes[step.id] = Change({}, {})
+        change.take(step)
+        change.set["position"] = position

@@ -1,0 +1,67 @@
+"""Generations of a read model: one is live; another may be built beside it, or kept to go back to."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from projections.projection import Projection
+
+
+class NotCaughtUp(Exception):
+    """The other generation is behind the live one by now; fold on and try again."""
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """All documents of one fold of the log, by one version of the projection."""
+
+    number: int
+    version: int
+
+
+class Pointer(msgspec.Struct, frozen=True):
+    """What there is of one read model."""
+
+    generation: int
+    """The number of the live one."""
+    version: int
+    last: int
+    """The highest number that was ever used."""
+    previous: Generation | None = None
+    """Kept, to go back to."""
+    building: Generation | None = None
+    is_paused: bool = False
+
+    @property
+    def live(self) -> Generation:
+        return Generation(self.generation, self.version)
+
+
+class Generations(Protocol):
+    """Where they are kept. Every method may raise LogUnavailable."""
+
+    def pointer(self, projection: str) -> Pointer: ...
+
+    def pointers(self) -> Mapping[str, Pointer]:
+        """By projection."""
+
+    def positions(self, projection: str, generation: int) -> Mapping[int, int]:
+        """How far a generation has come, by lane."""
+
+    def begin(self, projection: Projection, lanes: int) -> Generation:
+        """Make an empty generation, or go on with the one that is being built, if by this version."""
+
+    def abandon(self, projection: str) -> None:
+        """Forget what is being built; harmless when nothing is."""
+
+    def swap(self, projection: str, to: Generation) -> None:
+        """Make it live, and keep the one that was. Whoever folds that one cannot store any more.
+
+        Harmless when it is live already. Raises NotCaughtUp; then nothing has changed.
+        """
+
+    def drop_previous(self, projection: str) -> None:
+        """Forget the one that was kept; harmless when none was."""
+
+    def pause(self, projection: str, *, is_paused: bool) -> None:
+        """Whoever folds it stops, or goes on, within a second."""
