@@ -4,9 +4,10 @@ from domain.aggregate import Aggregate
 from domain.dead_letter import DeadLetter
 from domain.execution import Execution
 from domain.name import Name
+from domain.read_model import ReadModel
 from domain.user import User
 
-AGGREGATES: tuple[type[Aggregate], ...] = (DeadLetter, Execution, Name, User)
+AGGREGATES: tuple[type[Aggregate], ...] = (DeadLetter, Execution, Name, ReadModel, User)
 
 
 def _events_of(aggregate: type[Aggregate]) -> dict[str, type]:

@@ -14,6 +14,8 @@ class Change(msgspec.Struct):
 
     set: dict[str, Any]
     add: dict[str, float]
+    position: int = 0
+    """That of the last event it follows from."""
 
     def take(self, step: Step) -> None:
         if isinstance(step, Put):
@@ -25,11 +27,11 @@ class Change(msgspec.Struct):
     @property
     def document(self) -> dict[str, Any]:
         """What it makes of a document that was not there."""
-        return self.set | self.add
+        return {**self.set, **self.add, "position": self.position}
 
 
 Changes: TypeAlias = dict[DocumentId, Change]
-"""By document; each notes the position it was last changed at."""
+"""By document."""
 
 
 def coalesce(projection: Projection, events: Iterable[Recorded]) -> Changes:
@@ -47,4 +49,4 @@ def merge(changes: Changes, steps: Iterable[Step], position: int) -> None:
         if change is None:
             change = changes[step.id] = Change({}, {})
         change.take(step)
-        change.set["position"] = position
+        change.position = max(change.position, position)  # what was parked for a while comes late

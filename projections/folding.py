@@ -15,7 +15,8 @@ Refused = Mapping[DocumentId, Trouble]
 class Folding:
     """What some events make of a read model. An event that fails is parked, and with it the rest of its stream.
 
-    So is one that would change a document which the store refuses. `announce` makes the notices, where they are wanted.
+    So is one that would change a document which the store refuses. `announce` makes the notices, where they are wanted;
+    `is_wanted` says which documents are, where not all of them.
     """
 
     def __init__(
@@ -25,9 +26,11 @@ class Folding:
         discarded: Container[int] = frozenset(),
         refused: Refused | None = None,
         announce: Callable[[Recorded], Iterable[Notice]] | None = None,
+        is_wanted: Callable[[DocumentId], bool] | None = None,
     ) -> None:
         self._fold = projection.fold
         self._announce = announce
+        self._is_wanted = is_wanted
         self._discarded = discarded
         self._refused = refused or {}
         self.parked = set(parked)
@@ -56,6 +59,8 @@ class Folding:
         if refusal := next((self._refused[step.id] for step in steps if step.id in self._refused), None):
             self._park(event, refusal)
             return
+        if self._is_wanted:
+            steps = [step for step in steps if self._is_wanted(step.id)]
         merge(self.changes, steps, event.position)
         self.notices += notices
 

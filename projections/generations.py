@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Protocol
+from uuid import UUID
 
 import msgspec
 
@@ -17,6 +18,8 @@ class Generation(msgspec.Struct, frozen=True):
 
     number: int
     version: int
+    request: UUID | None = None
+    """The event that asked for it."""
 
 
 class Pointer(msgspec.Struct, frozen=True):
@@ -27,14 +30,17 @@ class Pointer(msgspec.Struct, frozen=True):
     version: int
     last: int
     """The highest number that was ever used."""
+    request: UUID | None = None
     previous: Generation | None = None
     """Kept, to go back to."""
     building: Generation | None = None
+    dropped: tuple[int, ...] = ()
+    """Those whose documents may still be there."""
     is_paused: bool = False
 
     @property
     def live(self) -> Generation:
-        return Generation(self.generation, self.version)
+        return Generation(self.generation, self.version, self.request)
 
 
 class Generations(Protocol):
@@ -48,11 +54,14 @@ class Generations(Protocol):
     def positions(self, projection: str, generation: int) -> Mapping[int, int]:
         """How far a generation has come, by lane."""
 
-    def begin(self, projection: Projection, lanes: int) -> Generation:
-        """Make an empty generation, or go on with the one that is being built, if by this version."""
+    def begin(self, projection: Projection, request: UUID, lanes: int) -> Generation:
+        """Make an empty generation, or go on with the one that is being built for this request, if by this version."""
 
     def abandon(self, projection: str) -> None:
         """Forget what is being built; harmless when nothing is."""
+
+    def hold(self, projection: str) -> None:
+        """Shut the owners of the live one out for a moment; they come back by themselves."""
 
     def swap(self, projection: str, to: Generation) -> None:
         """Make it live, and keep the one that was. Whoever folds that one cannot store any more.

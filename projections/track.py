@@ -48,7 +48,7 @@ class Track:
 
     def moved(self, move: Move) -> None:
         """It is stored."""
-        self.cursor = msgspec.structs.replace(move.cursor, position=move.position)
+        self.cursor = msgspec.structs.replace(move.cursor, position=move.position, part=None)
         self.folded = move.position
         self.parked = self.parked - move.released | {letter.stream for letter in move.letters}
         self.discarded = self.discarded | move.discarded

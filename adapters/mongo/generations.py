@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from pymongo import IndexModel
@@ -96,66 +97,43 @@ class MongoGenerations:
 
     # Changes --------------------------------------------------------------------------------------------------
 
-    def begin(self, projection: Projection, lanes: int) -> Generation:
+    def begin(self, projection: Projection, request: UUID, lanes: int) -> Generation:
         pointer = self.pointer(projection.name)
         building = pointer.building
-        if building is not None and building.version != projection.version:
+        if building and (building.version, building.request) != (projection.version, request):
             self.abandon(projection.name)
             building = None
+        self._drop_dropped(projection.name)
         with reachable():
             if building is None:
-                building = Generation(pointer.last + 1, projection.version)
+                building = Generation(pointer.last + 1, projection.version, request)
                 self._change(projection.name, {"last": pointer.last}, building=building, last=building.number)
             self._make(projection, building.number, {}, lanes)
         return building
 
     def abandon(self, projection: str) -> None:
         with reachable():
-            if building := self.pointer(projection).building:
-                self._drop(projection, building.number)
-                self._change(projection, {"building.number": building.number}, building=None)
+            pointer = self.pointer(projection)
+            if pointer.building:
+                self._forget(pointer, projection, pointer.building, building=None)
 
     def drop_previous(self, projection: str) -> None:
         with reachable():
-            if previous := self.pointer(projection).previous:
-                self._drop(projection, previous.number)
-                self._change(projection, {"previous.number": previous.number}, previous=None)
+            pointer = self.pointer(projection)
+            if pointer.previous:
+                self._forget(pointer, projection, pointer.previous, previous=None)
 
-    def pause(self, projection: str, *, is_paused: bool) -> None:
+    def _forget(self, pointer: Pointer, projection: str, generation: Generation, **fields: None) -> None:
+        dropped = (*pointer.dropped, generation.number)
+        self._change(projection, {"generation": pointer.generation}, dropped=dropped, **fields)
+        self._drop_dropped(projection)
+
+    def _drop_dropped(self, projection: str) -> None:
+        """What was forgotten is noted before its documents go, so that a kill in between leaves nothing for ever."""
         with reachable():
-            self._change(projection, {}, is_paused=is_paused)
-
-    def swap(self, projection: str, to: Generation) -> None:
-        """In one transaction: the live cursors are fenced off and compared, then the pointer is moved."""
-        with reachable():
-            in_transaction(self._database.client, lambda session: self._swap(projection, to, session))
-
-    def _swap(self, projection: str, to: Generation, session: ClientSession) -> None:
-        pointer = as_pointer(there(projection, self._pointers.find_one({"_id": projection}, session=session)))
-        if pointer.generation == to.number:
-            return
-        for lane in self._positions(projection, pointer.generation, session):
-            self._cursors.update_one(
-                {"_id": cursor_id(projection, pointer.generation, lane)}, {"$inc": {"epoch": 1}}, session=session
-            )
-        old, new = (self._positions(projection, number, session) for number in (pointer.generation, to.number))
-        if behind := {lane for lane, position in old.items() if new[lane] < position}:
-            raise NotCaughtUp(f"{projection}: lanes {sorted(behind)}")
-        self._change(
-            projection,
-            {"generation": pointer.generation},
-            session,
-            generation=to.number,
-            version=to.version,
-            previous=Generation(pointer.generation, pointer.version),
-            building=None,
-        )
-
-    def _change(self, projection: str, expected: Document, session: ClientSession | None = None, **fields: Any) -> None:
-        found = {"_id": projection, **expected}
-        changed = {"$set": {name: msgspec.to_builtins(value) for name, value in fields.items()}}
-        if not self._pointers.update_one(found, changed, session=session).matched_count:
-            raise NotCaughtUp(f"{projection}: somebody else has changed what is live; look again.")
+            for number in self.pointer(projection).dropped:
+                self._drop(projection, number)
+                self._pointers.update_one({"_id": projection}, {"$pull": {"dropped": number}})
 
     def _drop(self, projection: str, generation: int) -> None:
         """The cursors first, so that nobody can add to it any more."""
@@ -163,6 +141,53 @@ class MongoGenerations:
             self._cursors.delete_one({"_id": cursor_id(projection, generation, lane)})
         self._letters.delete_many({"projection": projection, "generation": generation})
         self._database[collection_name(projection, generation)].drop()
+
+    def pause(self, projection: str, *, is_paused: bool) -> None:
+        with reachable():
+            self._change(projection, {}, is_paused=is_paused)
+
+    def hold(self, projection: str) -> None:
+        with reachable():
+            generation = self.pointer(projection).generation
+            in_transaction(self._database.client, lambda session: self._shut_out(projection, generation, session))
+
+    def swap(self, projection: str, to: Generation) -> None:
+        """In one transaction: the live cursors are fenced off and compared, then the pointer is moved."""
+        with reachable():
+            in_transaction(self._database.client, lambda session: self._swap(projection, to, session))
+        self._drop_dropped(projection)
+
+    def _swap(self, projection: str, to: Generation, session: ClientSession) -> None:
+        pointer = as_pointer(there(projection, self._pointers.find_one({"_id": projection}, session=session)))
+        if pointer.generation == to.number:
+            return
+        self._shut_out(projection, pointer.generation, session)
+        old, new = (self._positions(projection, number, session) for number in (pointer.generation, to.number))
+        if behind := {lane for lane, position in old.items() if new[lane] < position}:
+            raise NotCaughtUp(f"{projection}: lanes {sorted(behind)}")
+        replaced = [one.number for one in (pointer.previous,) if one and one.number != to.number]
+        self._change(
+            projection,
+            {"generation": pointer.generation},
+            session,
+            generation=to.number,
+            version=to.version,
+            request=to.request,
+            previous=pointer.live,
+            building=None,
+            dropped=(*pointer.dropped, *replaced),
+        )
+
+    def _shut_out(self, projection: str, generation: int, session: ClientSession) -> None:
+        for lane in self._positions(projection, generation, session):
+            owned = {"_id": cursor_id(projection, generation, lane)}
+            self._cursors.update_one(owned, {"$inc": {"epoch": 1}}, session=session)
+
+    def _change(self, projection: str, expected: Document, session: ClientSession | None = None, **fields: Any) -> None:
+        found = {"_id": projection, **expected}
+        changed = {"$set": {name: msgspec.to_builtins(value, builtin_types=(UUID,)) for name, value in fields.items()}}
+        if not self._pointers.update_one(found, changed, session=session).matched_count:
+            raise NotCaughtUp(f"{projection}: somebody else has changed what is live; look again.")
 
 
 class Pointers:
@@ -187,7 +212,7 @@ def there(projection: str, found: Mapping[str, Any] | None) -> Mapping[str, Any]
 
 
 def as_pointer(found: Mapping[str, Any]) -> Pointer:
-    return msgspec.convert({"last": found["generation"], **found}, Pointer)
+    return msgspec.convert({"last": found["generation"], **found}, Pointer, builtin_types=(UUID,))
 
 
 def collection_name(projection: str, generation: int) -> str:

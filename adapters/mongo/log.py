@@ -1,6 +1,6 @@
 """The event log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -22,8 +22,12 @@ from application.ports import (
     VersionConflict,
 )
 from domain.aggregate import Aggregate
+from projections.scanning import Page
 
 A = TypeVar("A", bound=Aggregate)
+
+PAGE = 2_000
+"""How many events a scan reads at once."""
 
 
 class MongoEventLog:
@@ -113,6 +117,21 @@ class MongoEventLog:
             end = min(upto, self._journal.head.find())
             placed = self._journal.reading.of_lane(lane, after, end, limit)
         return [envelope.decode_or_tell(position, line) for position, line in placed]
+
+    def scan(self, lanes: frozenset[int], after: int, upto: int) -> Iterator[Page]:
+        """The events of these lanes with positions in (after, upto], page by page; some may be Unreadable."""
+        while after < upto and (page := self._page(lanes, after, min(PAGE, upto - after))):
+            yield page
+            after = page.upto
+
+    def _page(self, lanes: frozenset[int], after: int, limit: int) -> Page | None:
+        with reachable():
+            placed = self._journal.reading.after(after, limit)
+        if not placed:
+            return None
+        wanted = [(position, line) for position, line in placed if line.lane in lanes]
+        events = [envelope.decode_or_tell(position, line) for position, line in wanted]
+        return Page(placed[-1][0], events, sum(len(line.data) for _, line in wanted))
 
     def head(self) -> int:
         with reachable():

@@ -81,7 +81,7 @@ def of_generation(cursor: Cursor) -> Document:
 
 
 def update(change: Change, lane: int) -> Document:
-    changed: Document = {"$set": {**change.set, "lane": lane}}
+    changed: Document = {"$set": {**change.set, "lane": lane}, "$max": {"position": change.position}}
     return {**changed, "$inc": change.add} if change.add else changed
 
 

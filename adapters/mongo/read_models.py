@@ -40,6 +40,7 @@ T = TypeVar("T")
 
 TRANSACTION_BYTES = 4 * 1024 * 1024
 """SecantusDB refuses a transaction of more than a fifteenth of its cache, each time; half of that is used."""
+PAGE = 1_000
 SMALL_BATCH = 16
 """So few documents are never too large together."""
 
@@ -113,8 +114,8 @@ class MongoReadModels:
         if written.matched_count + written.upserted_count != len(updates):
             raise CursorLost
 
-    def fill(self, move: Move) -> Cursor:
-        """Store a step of any size in a generation that nobody reads yet. Returns the cursor behind it.
+    def fill(self, move: Move) -> None:
+        """Store a step of any size in a generation that nobody reads yet.
 
         Killed in the middle, the very same step has to be folded again, and goes on behind the cursor's `part`.
         Raises CursorLost or Unstorable.
@@ -134,7 +135,7 @@ class MongoReadModels:
             with _telling_what_is_refused([move]):
                 self._fill(move, cursor, moved, [id for _, id in chunk])
             if not waiting:
-                return moved
+                return
             cursor = moved
 
     def _fill(self, move: Move, cursor: Cursor, moved: Cursor, ids: Sequence[DocumentId]) -> None:
@@ -179,11 +180,6 @@ class MongoReadModels:
         with reachable():
             found = documents.find(query.filter, sort=list(query.sort) or None, limit=query.limit)
             return [as_type(document, kind) for document in found]
-
-    def stored(self, projection: str, generation: int, lane: int) -> Iterator[Document]:
-        """All documents of one lane as they lie there."""
-        with reachable():
-            yield from self._documents(projection, generation).find({"lane": lane})
 
     def delete(self, projection: str, ids: Sequence[UUID]) -> None:
         """Remove documents of an effect, which are done."""

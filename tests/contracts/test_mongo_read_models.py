@@ -31,8 +31,8 @@ def documents(store: MongoReadModels, projection: Projection, generation: int = 
     return list(store._database[collection_name(projection.name, generation)].find())
 
 
-def put(id=RUN, **fields):
-    return {id: Change(fields, {})}
+def put(id=RUN, position=0, **fields):
+    return {id: Change(fields, {}, position)}
 
 
 def letter(position: int, stream=RUN, trouble: Trouble | None = None) -> Letter:
@@ -54,8 +54,8 @@ def test_documents_and_cursor_change_together(store):
 
 def test_numbers_are_added_to_what_is_there(store):
     cursor = store.claim(STATUS, 0)
-    store.commit([Move(cursor, 1, {RUN: Change({"position": 1}, {"runs": 2})})])
-    store.commit([Move(msgspec.structs.replace(cursor, position=1), 2, {RUN: Change({"position": 2}, {"runs": 3})})])
+    store.commit([Move(cursor, 1, {RUN: Change({}, {"runs": 2}, 1)})])
+    store.commit([Move(msgspec.structs.replace(cursor, position=1), 2, {RUN: Change({}, {"runs": 3}, 2)})])
     assert documents(store, STATUS) == [{"_id": RUN, "runs": 5, "position": 2, "lane": 0}]
 
 

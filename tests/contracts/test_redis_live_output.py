@@ -134,7 +134,7 @@ def test_whoever_has_subscribed_hears_everything_from_then_on(server, client, li
 
     async def scene(bus):
         async with bus.subscribe(run) as inbox:
-            RedisNotices(client).publish([notice(uuid4()), notice(run)])
+            RedisNotices(client).publish([notice(uuid4()), notice(run)], [])
             live.append(run, OWNER, frames(1, 2))
             return [await inbox.get(), await inbox.get()]
 
@@ -149,7 +149,7 @@ def test_an_idle_connection_loses_nothing(server, client):
     async def scene(bus):
         async with bus.subscribe(run) as inbox:
             await asyncio.sleep(7)
-            RedisNotices(client).publish([notice(run)])
+            RedisNotices(client).publish([notice(run)], [])
             return await inbox.get()
 
     assert heard(server, scene) == notice(run)

@@ -63,6 +63,7 @@ def fold_in_batches(projection, events, sizes):
             document.update(change.set)
             for name, amount in change.add.items():
                 document[name] = document.get(name, 0) + amount
+            document["position"] = max(change.position, document.get("position", 0))
     return documents
 
 

@@ -1,0 +1,37 @@
+"""Doing the long work of a rebuild in this process."""
+
+from threading import Event
+
+from projections.projection import Projection
+from projections.rebuild import Stopped
+from projections.refolding import Filling, Log, Refolding, Tell
+from projections.verification import Stored, Verification, Verified
+
+
+class Own:
+    """Implements the port Hands, for some lanes or all of them."""
+
+    def __init__(
+        self, log: Log, store: Filling, stored: Stored, lanes: frozenset[int] | None = None, tell: Tell = lambda _: None
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._stored = stored
+        self._lanes = frozenset(range(log.lanes)) if lanes is None else lanes
+        self._tell = tell
+
+    def refold(self, projection: Projection, generation: int, upto: int, stop: Event) -> None:
+        refolding = Refolding(self._log, self._store, projection, generation, self._lanes)
+        refolding.run(upto, self._stoppable(stop))
+
+    def verify(self, projection: Projection, generation: int, stop: Event, *, is_full: bool) -> Verified:
+        verification = Verification(self._log, self._stored, projection, generation, self._lanes)
+        return verification.run(is_full=is_full, tell=self._stoppable(stop))
+
+    def _stoppable(self, stop: Event) -> Tell:
+        def tell(upto: int) -> None:
+            if stop.is_set():
+                raise Stopped
+            self._tell(upto)
+
+        return tell

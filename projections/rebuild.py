@@ -1,0 +1,115 @@
+"""Making a read model anew beside the live one, and going back to the one before."""
+
+import logging
+from threading import Event
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from projections.generations import Generation, Generations, NotCaughtUp
+from projections.projection import Projection
+from projections.refolding import Filling, Log, Refolding
+from projections.verification import NOTHING, Verified
+
+log = logging.getLogger(__name__)
+
+NEAR = 1_000
+"""So few events are folded by whoever swaps, in the end."""
+TRIES = 5
+"""How often the live one is raced before it is held for a moment."""
+
+
+class Stopped(Exception):
+    """Told to stop in the middle; started again, it goes on."""
+
+
+class Refused(Exception):
+    """It cannot be done; the message says why. What is live stays live."""
+
+
+class Hands(Protocol):
+    """Who does the long work, in as many processes as there are."""
+
+    def refold(self, projection: Projection, generation: int, upto: int, stop: Event) -> None:
+        """Fold all lanes of a generation up to this position. Raises Stopped, CursorLost or LogUnavailable."""
+
+    def verify(self, projection: Projection, generation: int, stop: Event, *, is_full: bool) -> Verified:
+        """Compare a generation with the log. Raises Stopped or LogUnavailable."""
+
+
+class Rebuilt(msgspec.Struct, frozen=True):
+    """What is live now, and what was compared."""
+
+    generation: int
+    verified: Verified
+
+
+class Rebuild:
+    """Of one read model, for one request. Killed at any point and run again, it goes on or begins anew."""
+
+    def __init__(
+        self, generations: Generations, store: Filling, log: Log, hands: Hands, projection: Projection, request: UUID
+    ) -> None:
+        self._generations = generations
+        self._store = store
+        self._log = log
+        self._hands = hands
+        self._projection = projection
+        self._request = request
+
+    def run(self, stop: Event, *, is_full: bool) -> Rebuilt:
+        """Raises Refused, Stopped, CursorLost when another process does the same, or LogUnavailable."""
+        live = self._generations.pointer(self._projection.name).live
+        if live.request == self._request:
+            return Rebuilt(live.number, NOTHING)  # it was killed after it had done everything
+        generation = self._generations.begin(self._projection, self._request, self._log.lanes)
+        self._refold(generation, stop)
+        verified = self._hands.verify(self._projection, generation.number, stop, is_full=is_full)
+        if verified.findings:
+            self._generations.abandon(self._projection.name)
+            raise Refused(f"the new one is not what the log says; the first difference: {verified.findings[0]}")
+        self._swap(generation, stop)
+        return Rebuilt(generation.number, verified)
+
+    def roll_back(self, stop: Event) -> Rebuilt:
+        """Raises as `run` does."""
+        pointer = self._generations.pointer(self._projection.name)
+        if pointer.live.request == self._request:
+            return Rebuilt(pointer.generation, NOTHING)
+        if pointer.previous is None:
+            raise Refused("no earlier generation is kept")
+        if pointer.previous.version != self._projection.version:
+            raise Refused(
+                f"the generation before was made by version {pointer.previous.version} of this read model, and this "
+                f"program folds version {self._projection.version}: run the program it was made with"
+            )
+        back = msgspec.structs.replace(pointer.previous, request=self._request)
+        self._refold(back, stop)
+        self._swap(back, stop)
+        return Rebuilt(back.number, NOTHING)
+
+    def _refold(self, generation: Generation, stop: Event) -> None:
+        while (head := self._log.head()) > self._least(generation) + NEAR:
+            self._hands.refold(self._projection, generation.number, head, stop)
+
+    def _least(self, generation: Generation) -> int:
+        return min(self._generations.positions(self._projection.name, generation.number).values())
+
+    def _swap(self, generation: Generation, stop: Event) -> None:
+        """The log is ahead of the live one by its way through Kafka; that is the time there is."""
+        lanes = range(self._log.lanes)
+        refolding = Refolding(self._log, self._store, self._projection, generation.number, lanes)
+        for number in range(10 * TRIES):
+            if stop.is_set():
+                raise Stopped
+            if number >= TRIES:
+                self._generations.hold(self._projection.name)
+            refolding.run(self._log.head())
+            try:
+                self._generations.swap(self._projection.name, generation)
+            except NotCaughtUp as race:
+                log.info("swapping is tried again: %s", race)
+            else:
+                return
+        raise Refused("the live one is always ahead of the new one; try again when there is less to do")

@@ -1,0 +1,396 @@
+"""Rebuild, verification and rollback of read models, beside those who read and fold them."""
+
+from threading import Event, Thread
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from adapters.mongo.generations import collection_name
+from adapters.mongo.log import MongoEventLog
+from adapters.mongo.read_models import MongoReadModels
+from adapters.mongo.stored import MongoStored
+from application.ports import Context
+from domain.dead_letter import DeadLetter, letters_of
+from domain.user import User
+from projections.changes import coalesce
+from projections.generations import NotCaughtUp
+from projections.hands import Own
+from projections.projection import Add, Projection, Put
+from projections.rebuild import Rebuild, Refused, Stopped
+from projections.refolding import Refolding
+from projections.store import CursorLost, Move
+from projections.verification import Flaw, Verification
+from tests.contracts.feed import save_users
+from tests.projections.test_folds import AT
+
+
+def fold(event):
+    if isinstance(event.data, User.Event | User.Registered):
+        yield Put(event.stream, **{f"seen_{event.version}": event.type}, at=event.at)
+        yield Put(f"lane {event.lane}", lane_number=event.lane)
+        yield Add(f"lane {event.lane}", events=1, positions=event.position)
+
+
+def poisonous(*poison):
+    def of(event):
+        if event.position in poison:
+            raise ValueError("poison")
+        yield from fold(event)
+
+    return Projection("people", 1, of)
+
+
+PEOPLE = Projection("people", 1, fold)
+
+
+class Models:
+    """One read model of a log."""
+
+    def __init__(self, database, log: MongoEventLog) -> None:
+        self.database, self.log = database, log
+        self.store, self.stored = MongoReadModels(database), MongoStored(database)
+        self.generations = self.store.generations
+        self.generations.prepare([PEOPLE], {}, log.lanes)
+        self.hands = Own(log, self.store, self.stored)
+
+    @property
+    def live(self) -> int:
+        return self.generations.pointer("people").generation
+
+    def fold_live(self, projection=PEOPLE) -> None:
+        """As workers would."""
+        Refolding(self.log, self.store, projection, self.live, range(self.log.lanes)).run(self.log.head())
+
+    def rebuild(self, projection=PEOPLE, request=None, stop=None, **options) -> int:
+        made = Rebuild(self.generations, self.store, self.log, self.hands, projection, request or uuid4())
+        return made.run(stop or Event(), is_full=options.get("is_full", True)).generation
+
+    def roll_back(self, projection=PEOPLE) -> int:
+        return (
+            Rebuild(self.generations, self.store, self.log, self.hands, projection, uuid4())
+            .roll_back(Event())
+            .generation
+        )
+
+    def verify(self, projection=PEOPLE, generation=None, **options):
+        lanes = frozenset(range(self.log.lanes))
+        verification = Verification(self.log, self.stored, projection, generation or self.live, lanes)
+        return verification.run(is_full=options.get("is_full", True))
+
+    def documents(self, generation=None) -> dict:
+        found = self.database[collection_name("people", generation or self.live)].find()
+        return {document["_id"]: document for document in found}
+
+    def collections(self) -> set[str]:
+        return {name for name in self.database.list_collection_names() if name.startswith("people_g")}
+
+
+@pytest.fixture
+def models(database, log) -> Models:
+    return Models(database, log)
+
+
+def test_a_rebuild_makes_the_same_documents_and_they_are_asked_from_then_on(models):
+    save_users(models.log, 30)
+    models.fold_live()
+    before, digest = models.documents(), models.verify().digest
+    assert models.rebuild() == 2
+    assert models.live == 2
+    assert models.documents() == before
+    assert (models.verify().digest, models.verify().findings) == (digest, ())
+    assert models.generations.pointer("people").previous.number == 1
+
+
+def test_what_a_rebuild_makes_is_a_fold_of_the_log(models):
+    save_users(models.log, 10)
+    models.rebuild()
+    expected = coalesce(PEOPLE, models.log.read(0, 1_000))
+    found = models.documents()
+    assert found.keys() == expected.keys()
+    assert sum(found[f"lane {lane}"]["events"] for lane in range(8) if f"lane {lane}" in found) == models.log.head()
+
+
+def test_whoever_folds_the_live_one_is_shut_out_and_finds_its_place_in_the_new_one(models):
+    save_users(models.log, 10)
+    models.fold_live()
+    zombie = models.store.claim(PEOPLE, 0)
+    models.rebuild()
+    with pytest.raises(CursorLost):
+        models.store.commit([Move(zombie, 1_000, {})])
+    assert models.store.claim(PEOPLE, 0).generation == 2
+
+
+def test_one_that_is_behind_the_live_one_does_not_go_live(models):
+    save_users(models.log, 10)
+    generation = models.generations.begin(PEOPLE, uuid4(), models.log.lanes)
+    models.fold_live()
+    before = {lane: models.store.claim(PEOPLE, lane) for lane in range(8)}
+    with pytest.raises(NotCaughtUp):
+        models.generations.swap("people", generation)
+    assert models.live == 1
+    models.store.commit([Move(cursor, cursor.position + 1, {}) for cursor in before.values()])
+
+
+def test_a_rebuild_wins_the_race_against_a_live_one_that_goes_on(models):
+    save_users(models.log, 50)
+    stop = Event()
+
+    def write() -> None:
+        while not stop.wait(0.005):
+            save_users(models.log, 1)
+
+    def follow() -> None:
+        while not stop.wait(0.005):
+            try:
+                models.fold_live()
+            except CursorLost:
+                continue
+
+    threads = [Thread(target=write), Thread(target=follow)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert models.rebuild() == 2
+        assert models.rebuild() == 3
+        assert models.roll_back() == 2
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    models.fold_live()
+    assert models.verify().findings == ()
+
+
+def test_a_rollback_catches_up_and_can_be_taken_back(models):
+    save_users(models.log, 10)
+    models.rebuild()
+    save_users(models.log, 10)
+    models.fold_live()
+    after = models.documents()
+    assert models.roll_back() == 1
+    assert models.documents() == after
+    assert models.roll_back() == 2
+    assert models.documents() == after
+
+
+def test_there_is_nothing_to_go_back_to_at_first_nor_after_it_was_dropped(models):
+    with pytest.raises(Refused, match="no earlier generation"):
+        models.roll_back()
+    models.rebuild()
+    models.generations.drop_previous("people")
+    with pytest.raises(Refused, match="no earlier generation"):
+        models.roll_back()
+    assert models.collections() <= {"people_g2"}
+
+
+def test_no_way_back_into_another_version(models):
+    save_users(models.log, 3)
+    models.rebuild()
+    with pytest.raises(Refused, match="version 1"):
+        models.roll_back(msgspec.structs.replace(PEOPLE, version=2))
+    assert models.live == 2
+
+
+def test_only_two_generations_are_kept(models):
+    save_users(models.log, 3)
+    for _ in range(3):
+        models.rebuild()
+    assert models.collections() == {"people_g3", "people_g4"}
+    assert len(models.generations.positions("people", 2)) == 0
+
+
+# Killed in the middle -----------------------------------------------------------------------------------------
+
+
+def test_a_rebuild_that_was_stopped_goes_on_with_the_same_generation(models):
+    save_users(models.log, 1_200)
+    request, stop = uuid4(), Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        models.rebuild(request=request, stop=stop)
+    assert models.live == 1
+    assert models.rebuild(request=request) == 2
+    assert models.verify().findings == ()
+
+
+def test_a_request_that_is_done_is_not_done_again(models):
+    request = uuid4()
+    assert models.rebuild(request=request) == 2
+    assert models.rebuild(request=request) == 2
+
+
+def test_another_request_or_version_begins_anew_and_leaves_nothing_behind(models):
+    save_users(models.log, 3)
+    models.generations.begin(PEOPLE, uuid4(), models.log.lanes)
+    assert models.rebuild() == 3
+    assert models.collections() == {"people_g3"} | models.collections() & {"people_g1"}
+
+
+def test_a_step_that_was_stored_in_part_is_finished_and_adds_nothing_twice(models, monkeypatch):
+    save_users(models.log, 40)
+    monkeypatch.setattr("adapters.mongo.read_models.TRANSACTION_BYTES", 500)
+    generation = models.generations.begin(PEOPLE, uuid4(), models.log.lanes).number
+    original = models.store._fill
+
+    def killed_in_the_middle(move, cursor, moved, ids):
+        if cursor.part:
+            raise KeyboardInterrupt
+        original(move, cursor, moved, ids)
+
+    monkeypatch.setattr(models.store, "_fill", killed_in_the_middle)
+    with pytest.raises(KeyboardInterrupt):
+        models.hands.refold(PEOPLE, generation, models.log.head(), Event())
+    assert models.database.cursors.count_documents({"part.upto": models.log.head()}) == 1
+    monkeypatch.undo()
+    save_users(models.log, 10)
+    models.hands.refold(PEOPLE, generation, models.log.head(), Event())
+    verified = models.verify(generation=generation)
+    assert verified.findings == ()
+    assert verified.documents > 50
+
+
+# Verification -------------------------------------------------------------------------------------------------
+
+
+def change(models, id, update) -> None:
+    models.database["people_g1"].update_one({"_id": id}, update)
+
+
+def findings(models):
+    return {(finding.document, finding.flaw) for finding in models.verify().findings}
+
+
+def test_one_changed_byte_is_named_and_a_rebuild_mends_it(models):
+    save_users(models.log, 10)
+    models.fold_live()
+    victim = models.log.read(4, 1)[0].stream
+    change(models, victim, {"$set": {"seen_1": "User.registered"}})
+    (finding,) = models.verify().findings
+    assert (finding.document, finding.flaw, finding.fields) == (str(victim), Flaw.CHANGED, ("seen_1",))
+    models.rebuild()
+    assert models.verify().findings == ()
+
+
+def test_missing_extra_and_stale_documents_are_named(models):
+    save_users(models.log, 10)
+    models.fold_live()
+    lost, stale = (models.log.read(position, 1)[0].stream for position in (0, 4))
+    models.database["people_g1"].delete_one({"_id": lost})
+    change(models, stale, {"$unset": {"seen_2": 1}, "$set": {"position": 5}})
+    invented = uuid4()
+    models.database["people_g1"].insert_one({"_id": invented, "lane": 0, "position": 3})
+    assert findings(models) == {
+        (str(lost), Flaw.MISSING),
+        (str(stale), Flaw.STALE),
+        (str(invented), Flaw.EXTRA),
+    }
+
+
+def test_what_is_verified_may_go_on_changing(models):
+    save_users(models.log, 200)
+    models.fold_live()
+    stop = Event()
+
+    def go_on() -> None:
+        while not stop.is_set():
+            save_users(models.log, 2)
+            models.fold_live()
+
+    thread = Thread(target=go_on)
+    thread.start()
+    try:
+        for _ in range(5):
+            assert models.verify().findings == ()
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_verification_in_several_passes_compares_every_document_once(models, monkeypatch):
+    save_users(models.log, 30)
+    models.fold_live()
+    whole = models.verify()
+    monkeypatch.setattr("projections.verification.PASS_DOCUMENTS", 7)
+    assert models.verify() == whole
+
+
+def test_a_sample_is_a_part(models):
+    save_users(models.log, 100)
+    models.fold_live()
+    assert 0 < models.verify(is_full=False).documents < 30
+
+
+# Parked and discarded -----------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_folded_is_parked_in_the_generation_where_it_failed(models):
+    save_users(models.log, 10)
+    broken = poisonous(3)
+    models.rebuild(broken)
+    stream = models.log.read(2, 1)[0].stream
+    assert models.verify(broken).findings == ()
+    assert models.verify(PEOPLE).findings == ()
+    assert stream not in models.documents() or "seen_1" not in models.documents()[stream]
+    models.rebuild(PEOPLE)
+    assert models.database.dead_letters.count_documents({"generation": 3}) == 0
+    assert "seen_1" in models.documents()[stream]
+
+
+def decide(models, stream, position=0) -> None:
+    letters = DeadLetter(id=letters_of("people", stream), projection="people", parked=stream, timestamp=AT)
+    letters.discard(position, "of no use", AT) if position else letters.retry(AT)
+    models.log.save(Context("operator", AT, uuid4()), letters)
+
+
+def test_the_same_comes_out_of_folding_rebuilding_and_verifying_whatever_is_parked_and_discarded(models):
+    save_users(models.log, 10)
+    broken = poisonous(1, 7)
+    models.fold_live(broken)
+    parked = models.log.read(0, 1)[0].stream
+    discarded = models.log.read(6, 1)[0].stream
+    decide(models, discarded, 7)
+    models.fold_live(broken)
+    live = models.verify(broken)
+    assert live.findings == ()
+    models.rebuild(broken)
+    assert models.verify(broken) == live
+    assert models.store.parked(models.store.claim(PEOPLE, models.log.read(0, 1)[0].lane)) == {parked}
+    models.rebuild(PEOPLE)
+    assert "seen_1" in models.documents()[parked]
+    assert "seen_1" not in models.documents()[discarded]
+    assert "seen_2" in models.documents()[discarded]
+
+
+def test_parked_events_are_folded_late_and_sums_come_out_right(models):
+    save_users(models.log, 10)
+    broken = poisonous(1)
+    models.fold_live(broken)
+    decide(models, models.log.read(0, 1)[0].stream)
+    models.fold_live(PEOPLE)
+    assert models.verify(PEOPLE).findings == ()
+    assert sum(one["events"] for id, one in models.documents().items() if str(id).startswith("lane")) == 20
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("most_bytes", [1, 2_000, 10_000_000])
+def test_any_number_of_workers_and_any_size_of_batches_make_the_same(models, workers, most_bytes):
+    save_users(models.log, 40)
+    generation = models.generations.begin(PEOPLE, uuid4(), models.log.lanes).number
+    shares = [range(number, models.log.lanes, workers) for number in range(workers)]
+    threads = [
+        Thread(
+            target=lambda lanes: Refolding(models.log, models.store, PEOPLE, generation, lanes, most_bytes).run(
+                models.log.head()
+            ),
+            args=(lanes,),
+        )
+        for lanes in shares
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    models.fold_live()
+    assert models.verify(generation=generation).digest == models.verify(generation=1).digest
+    assert models.verify(generation=generation).findings == ()
