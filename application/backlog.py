@@ -3,27 +3,31 @@
 import time
 from collections.abc import Iterable, Sequence
 from threading import Condition
+from typing import Generic, TypeVar
 from uuid import UUID
 
-from application.ports import Task, Tasks
+from application.ports import Identified, Tasks
 
 LOOK_EVERY_SECONDS = 5.0
 FORGET_EVERY_SECONDS = 0.5
 
 
-class Backlog:
+T = TypeVar("T", bound=Identified)
+
+
+class Backlog(Generic[T]):
     """The tasks that wait or are being done here; the store has them until they are done."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks[T]) -> None:
         self._tasks = tasks
-        self._waiting: dict[UUID, Task] = {}
+        self._waiting: dict[UUID, T] = {}
         self._begun: set[UUID] = set()
         self._changed = Condition()
         self._done: list[UUID] = []
         self._forgot_at = time.monotonic()
         self._looked_at = float("-inf")
 
-    def offer(self, tasks: Iterable[Task]) -> None:
+    def offer(self, tasks: Iterable[T]) -> None:
         """These were stored just now."""
         with self._changed:
             self._waiting.update((task.id, task) for task in tasks if task.id not in self._begun)
@@ -39,7 +43,7 @@ class Backlog:
         with self._changed:
             self._changed.wait(seconds)
 
-    def waiting(self) -> Sequence[Task]:
+    def waiting(self) -> Sequence[T]:
         """Those nobody has begun, the oldest first. Does what is due in the store."""
         if time.monotonic() - self._forgot_at > FORGET_EVERY_SECONDS:
             self._forgot_at = time.monotonic()
@@ -50,17 +54,17 @@ class Backlog:
         with self._changed:
             return list(self._waiting.values())
 
-    def begin(self, task: Task) -> None:
+    def begin(self, task: T) -> None:
         with self._changed:
             self._waiting.pop(task.id, None)
             self._begun.add(task.id)
 
-    def give_back(self, task: Task) -> None:
+    def give_back(self, task: T) -> None:
         """It could not be done; it is offered again when the store is looked into."""
         with self._changed:
             self._begun.discard(task.id)
 
-    def done(self, task: Task) -> None:
+    def done(self, task: T) -> None:
         """It is forgotten within a second, with others; done again after a crash before that, it does no harm."""
         with self._changed:
             self._waiting.pop(task.id, None)

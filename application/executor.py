@@ -44,7 +44,7 @@ class Executor:
     """Works off its backlog. Every task may be done twice without harm."""
 
     def __init__(
-        self, log: EventLog, seals: Seals, clock: Clock, backlog: Backlog, sandbox: Sandbox, runtimes: Runtimes
+        self, log: EventLog, seals: Seals, clock: Clock, backlog: Backlog[Task], sandbox: Sandbox, runtimes: Runtimes
     ) -> None:
         self._log = log
         self._seals = seals

@@ -112,6 +112,9 @@ class Ledger(Protocol):
     def head(self) -> int:
         """The last position; 0 for an empty log."""
 
+    def position_at(self, time: datetime) -> int:
+        """The last position that was stored by then; 0 before the first."""
+
     def find(self, position: int) -> Entry | None: ...
 
     def entries(self, wanted: Selection, after: int = 0, tell: Tell = tell_nobody) -> Iterator[Entry]:

@@ -20,7 +20,7 @@ class Monitor:
     """A thread for each run, until its end is recorded; one for all that passes on what waits in their buffers."""
 
     def __init__(
-        self, log: EventLog, seals: Seals, clock: Clock, backlog: Backlog, sandbox: Sandbox, live: LiveOutput
+        self, log: EventLog, seals: Seals, clock: Clock, backlog: Backlog[Task], sandbox: Sandbox, live: LiveOutput
     ) -> None:
         self._log = log
         self._seals = seals

@@ -257,10 +257,18 @@ class Task(msgspec.Struct, frozen=True):
     trace: str
 
 
-class Tasks(Protocol):
+class Identified(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+T_co = TypeVar("T_co", bound=Identified, covariant=True)
+
+
+class Tasks(Protocol[T_co]):
     """One worker's tasks. They stay until they are done, whatever dies."""
 
-    def pending(self) -> Sequence[Task]:
+    def pending(self) -> Sequence[T_co]:
         """The oldest first."""
 
     def done(self, tasks: Sequence[UUID]) -> None:

@@ -11,6 +11,7 @@ from application.ports import (
     EventLog,
     Sandbox,
     StreamNotFound,
+    Task,
     TaskKind,
     Tasks,
     UnfinishedRuns,
@@ -27,7 +28,9 @@ INTERVAL_SECONDS = 30.0
 class Reconciler:
     """A sandbox that nobody wants is removed; a run whose sandbox has vanished ends as lost."""
 
-    def __init__(self, log: EventLog, clock: Clock, runs: UnfinishedRuns, starts: Tasks, sandbox: Sandbox) -> None:
+    def __init__(
+        self, log: EventLog, clock: Clock, runs: UnfinishedRuns, starts: Tasks[Task], sandbox: Sandbox
+    ) -> None:
         self._log = log
         self._clock = clock
         self._runs = runs

@@ -81,9 +81,11 @@ class ReadModel(Aggregate):
         self.is_under_way = True
 
     @event(Ended)
-    def _ended(self, ending: Ending) -> None:
+    def _ended(self, ending: Ending, reason: str, generation: int, documents: int, digest: str) -> None:
         self.is_under_way = False
         self.has_previous |= ending is Ending.LIVE
+        self.ending, self.reason, self.generation = ending, reason, generation
+        self.documents, self.digest = documents, digest
 
     @event(PreviousDropped)
     def _previous_dropped(self) -> None:

@@ -30,8 +30,12 @@ def default_data() -> Path:
     return Path(shared).expanduser() / "runledger"
 
 
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
 def default_slots() -> int:
-    return max(2, 2 * len(os.sched_getaffinity(0)))
+    return max(2, 2 * cores())
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +80,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="Where traces and metrics go, as http(s)://…; empty sends none.", pattern="^(https?://.+)?$"),
     ] = ""
+    rebuild_processes: Annotated[
+        int, Meta(description="How many processes rebuild or verify a read model. Default: one per core.", ge=1, le=64)
+    ] = msgspec.field(default_factory=cores)
     slots: Annotated[
         int, Meta(description="How many runs there are at once. Default: two per core.", ge=1, le=10_000)
     ] = msgspec.field(default_factory=default_slots)

@@ -9,6 +9,7 @@ from threading import Event, Thread
 from application.ports import LogUnavailable
 from ops.containers.workers import Workers
 from projections.engine import Engine
+from projections.maintenance_tasks import MAINTENANCE, as_maintenance
 from projections.projection import Projection
 from projections.registry import READ_MODELS
 from projections.sandbox_tasks import EXECUTOR, MONITOR, as_tasks
@@ -21,6 +22,7 @@ FOLDED_BY: dict[str, tuple[Projection, ...]] = {
     "projections": READ_MODELS,
     "executor": (EXECUTOR,),
     "monitor": (MONITOR,),
+    "replay": (MAINTENANCE,),
 }
 """What each worker folds. Those of one process share one engine, so that a batch is one transaction for all."""
 
@@ -41,11 +43,12 @@ def run_workers(names: Sequence[str], container: Workers) -> None:
     for thread in threads:
         thread.start()
     stop.wait()
-    container.executor_backlog().wake()
-    container.monitor_backlog().wake()
+    backlogs = (container.executor_backlog(), container.monitor_backlog(), container.maintenance_backlog())
+    for backlog in backlogs:
+        backlog.wake()
     for thread in threads:
         thread.join(STOP_SECONDS)
-    for backlog in (container.executor_backlog(), container.monitor_backlog()):
+    for backlog in backlogs:
         with suppress(LogUnavailable):  # done again after the next start, without harm
             backlog.forget_done()
     container.journal().close()
@@ -61,6 +64,8 @@ def _runs(names: Sequence[str], container: Workers) -> dict[str, Run]:
     if "monitor" in names:
         runs["monitor"] = container.monitor().run
         runs["reconciler"] = container.reconciler().run
+    if "replay" in names:
+        runs["maintenance"] = container.maintenance().run
     if any(name in FOLDED_BY for name in names):
         runs["engine"] = engine([name for name in names if name in FOLDED_BY], container).run
     return runs
@@ -78,6 +83,7 @@ def engine(names: Sequence[str], container: Workers) -> Engine:
         listeners={
             EXECUTOR.name: lambda changes: container.executor_backlog().offer(as_tasks(changes)),
             MONITOR.name: lambda changes: container.monitor_backlog().offer(as_tasks(changes)),
+            MAINTENANCE.name: lambda changes: container.maintenance_backlog().offer(as_maintenance(changes)),
         },
     )
 

@@ -1,11 +1,12 @@
 """Keeps read models up with the log: what comes is folded into all of them, and no one holds up another."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Event
 from types import MappingProxyType
 
 from application.ports import EventLog, Feed, LogUnavailable, Recorded, Subscription
+from projections.generations import Pointer
 from projections.projection import Projection
 from projections.store import Notices, ReadModels
 from projections.storing import Events, Listeners, Storing, by_lane
@@ -43,11 +44,13 @@ class Engine:
         self._tracks: dict[int, list[Track]] = {}
         self._delivered: dict[int, int] = {}
         """How far each lane has come here."""
-        self._paused: frozenset[str] = frozenset()
+        self._resting: frozenset[str] = frozenset()
+        """Projections that are paused, or whose live generation another version has made."""
         self._looked_at = float("-inf")
 
     def run(self, stop: Event) -> None:
         """Fold until told to stop."""
+        self._see(self._store.pointers())
         subscription = self._feed.subscribe(self._group, self._claim)
         try:
             while not stop.is_set():
@@ -86,7 +89,7 @@ class Engine:
         return track.folded < self._delivered[track.cursor.lane]
 
     def _is_able(self, track: Track) -> bool:
-        return not (track.waits or track.is_lost or track.projection.name in self._paused)
+        return not (track.waits or track.is_lost or track.projection.name in self._resting)
 
     # What is behind -------------------------------------------------------------------------------------------
 
@@ -118,12 +121,15 @@ class Engine:
 
     def _look(self, owned: Sequence[Track]) -> None:
         self._storing.save(track for track in owned if not track.is_lost)
-        live = self._store.pointers()
-        self._paused = frozenset(name for name, one in live.items() if one.is_paused)
+        pointers = self._store.pointers()
+        self._see(pointers)
         for track in owned:
-            track.is_lost |= track.cursor.generation != live[track.projection.name].generation
+            track.is_lost |= track.cursor.generation != pointers[track.projection.name].generation
             if track.is_lost and not track.waits:
                 self._claim_again(track)
+
+    def _see(self, pointers: Mapping[str, Pointer]) -> None:
+        self._resting = frozenset(one.name for one in self._projections if not pointers[one.name].is_folded_by(one))
 
     def _claim_again(self, lost: Track) -> None:
         """Another generation is live now, or another process has owned the lane for a while."""

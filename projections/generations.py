@@ -38,6 +38,10 @@ class Pointer(msgspec.Struct, frozen=True):
     """Those whose documents may still be there."""
     is_paused: bool = False
 
+    def is_folded_by(self, projection: Projection) -> bool:
+        """Whether this program may change what is live."""
+        return not self.is_paused and self.version == projection.version
+
     @property
     def live(self) -> Generation:
         return Generation(self.generation, self.version, self.request)

@@ -11,27 +11,25 @@ from projections.verification import Stored, Verification, Verified
 class Own:
     """Implements the port Hands, for some lanes or all of them."""
 
-    def __init__(
-        self, log: Log, store: Filling, stored: Stored, lanes: frozenset[int] | None = None, tell: Tell = lambda _: None
-    ) -> None:
+    def __init__(self, log: Log, store: Filling, stored: Stored, lanes: frozenset[int] | None = None) -> None:
         self._log = log
         self._store = store
         self._stored = stored
         self._lanes = frozenset(range(log.lanes)) if lanes is None else lanes
-        self._tell = tell
 
-    def refold(self, projection: Projection, generation: int, upto: int, stop: Event) -> None:
+    def refold(self, projection: Projection, generation: int, upto: int, stop: Event, tell: Tell) -> None:
         refolding = Refolding(self._log, self._store, projection, generation, self._lanes)
-        refolding.run(upto, self._stoppable(stop))
+        refolding.run(upto, _stoppable(stop, tell))
 
-    def verify(self, projection: Projection, generation: int, stop: Event, *, is_full: bool) -> Verified:
+    def verify(self, projection: Projection, generation: int, stop: Event, tell: Tell, *, is_full: bool) -> Verified:
         verification = Verification(self._log, self._stored, projection, generation, self._lanes)
-        return verification.run(is_full=is_full, tell=self._stoppable(stop))
+        return verification.run(is_full=is_full, tell=_stoppable(stop, tell))
 
-    def _stoppable(self, stop: Event) -> Tell:
-        def tell(upto: int) -> None:
-            if stop.is_set():
-                raise Stopped
-            self._tell(upto)
 
-        return tell
+def _stoppable(stop: Event, tell: Tell) -> Tell:
+    def tell_unless_stopped(upto: int) -> None:
+        if stop.is_set():
+            raise Stopped
+        tell(upto)
+
+    return tell_unless_stopped

@@ -11,6 +11,9 @@ from application.ports import Recorded
 
 ASCENDING, DESCENDING = 1, -1
 
+OLDEST_FIRST = ((("position", ASCENDING),),)
+"""The index of what is worked off in the order of the log."""
+
 DocumentId: TypeAlias = UUID | str
 
 
@@ -69,8 +72,15 @@ class Projection(msgspec.Struct, frozen=True):
     fold: Callable[[Recorded], Iterable[Step]]
     indexes: tuple[tuple[tuple[str, int], ...], ...] = ()
     announce: Callable[[Recorded], Iterable[Notice]] = lambda _: ()
+    is_by_stream: bool = True
+    """Each document follows from the events of one stream alone, whose id it has."""
     is_effect: bool = False
     """Its documents are things to do outside: never folded again, and new ones start at the head of an old log."""
+
+
+def in_order(projection: str) -> Query:
+    """All documents of an effect: what is yet to be done, the oldest first."""
+    return Query(projection, {}, OLDEST_FIRST[0])
 
 
 def plain(value: Any) -> Any:

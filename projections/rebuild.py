@@ -9,7 +9,7 @@ import msgspec
 
 from projections.generations import Generation, Generations, NotCaughtUp
 from projections.projection import Projection
-from projections.refolding import Filling, Log, Refolding
+from projections.refolding import Filling, Log, Refolding, Tell, tell_nobody
 from projections.verification import NOTHING, Verified
 
 log = logging.getLogger(__name__)
@@ -31,10 +31,10 @@ class Refused(Exception):
 class Hands(Protocol):
     """Who does the long work, in as many processes as there are."""
 
-    def refold(self, projection: Projection, generation: int, upto: int, stop: Event) -> None:
+    def refold(self, projection: Projection, generation: int, upto: int, stop: Event, tell: Tell) -> None:
         """Fold all lanes of a generation up to this position. Raises Stopped, CursorLost or LogUnavailable."""
 
-    def verify(self, projection: Projection, generation: int, stop: Event, *, is_full: bool) -> Verified:
+    def verify(self, projection: Projection, generation: int, stop: Event, tell: Tell, *, is_full: bool) -> Verified:
         """Compare a generation with the log. Raises Stopped or LogUnavailable."""
 
 
@@ -65,7 +65,7 @@ class Rebuild:
             return Rebuilt(live.number, NOTHING)  # it was killed after it had done everything
         generation = self._generations.begin(self._projection, self._request, self._log.lanes)
         self._refold(generation, stop)
-        verified = self._hands.verify(self._projection, generation.number, stop, is_full=is_full)
+        verified = self._hands.verify(self._projection, generation.number, stop, tell_nobody, is_full=is_full)
         if verified.findings:
             self._generations.abandon(self._projection.name)
             raise Refused(f"the new one is not what the log says; the first difference: {verified.findings[0]}")
@@ -91,7 +91,7 @@ class Rebuild:
 
     def _refold(self, generation: Generation, stop: Event) -> None:
         while (head := self._log.head()) > self._least(generation) + NEAR:
-            self._hands.refold(self._projection, generation.number, head, stop)
+            self._hands.refold(self._projection, generation.number, head, stop, tell_nobody)
 
     def _least(self, generation: Generation) -> int:
         return min(self._generations.positions(self._projection.name, generation.number).values())

@@ -20,6 +20,10 @@ Tell = Callable[[int], None]
 """Is told up to which position the log is folded."""
 
 
+def tell_nobody(_upto: int) -> None:
+    """For whoever does not ask how far it is."""
+
+
 class Log(EventLog, Scanning, Protocol):
     """Read both ways."""
 
@@ -58,7 +62,7 @@ class Refolding:
         self._tracks = {c.lane: Track(projection, c, store.parked(c), discarded) for c in cursors}
         self._foldings: dict[int, Folding] = {}
 
-    def run(self, upto: int, tell: Tell = lambda _: None) -> None:
+    def run(self, upto: int, tell: Tell = tell_nobody) -> None:
         """Fold up to this position, at least. Raises CursorLost when somebody else does the same."""
         self._finish_parts()
         gathered = 0

@@ -1,7 +1,9 @@
 """Every read model there is."""
 
-from projections import execution_history, execution_status, sandbox_tasks
+from projections import execution_history, execution_status, maintenance_tasks, sandbox_tasks
 from projections.projection import Projection
 
 READ_MODELS: tuple[Projection, ...] = (execution_status.PROJECTION, execution_history.PROJECTION)
-EFFECTS: tuple[Projection, ...] = (sandbox_tasks.EXECUTOR, sandbox_tasks.MONITOR)
+EFFECTS: tuple[Projection, ...] = (sandbox_tasks.EXECUTOR, sandbox_tasks.MONITOR, maintenance_tasks.MAINTENANCE)
+
+BY_NAME = {projection.name: projection for projection in READ_MODELS}

@@ -12,7 +12,7 @@ import msgspec
 from application.ports import Recorded, Task, TaskKind
 from domain.execution import Execution
 from projections.changes import Changes
-from projections.projection import ASCENDING, Projection, Put, Query
+from projections.projection import OLDEST_FIRST, Projection, Put
 
 
 def fold_for_executor(event: Recorded) -> Iterator[Put]:
@@ -37,13 +37,6 @@ def as_tasks(changes: Changes) -> list[Task]:
     """What a committed batch leaves to do."""
     return [msgspec.convert({**one.set, "id": id}, Task, builtin_types=(UUID,)) for id, one in changes.items()]
 
-
-def pending(projection: Projection) -> Query:
-    """All tasks not yet done, the oldest first."""
-    return Query(projection.name, {}, (("position", ASCENDING),))
-
-
-OLDEST_FIRST = ((("position", ASCENDING),),)
 
 EXECUTOR = Projection("executor_tasks", 1, fold_for_executor, OLDEST_FIRST, is_effect=True)
 MONITOR = Projection("monitor_tasks", 1, fold_for_monitor, OLDEST_FIRST, is_effect=True)

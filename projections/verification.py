@@ -14,13 +14,15 @@ from application.ports import Recorded
 from projections.changes import Changes
 from projections.folding import Folding
 from projections.projection import DocumentId, Projection
-from projections.refolding import Tell
+from projections.refolding import Tell, tell_nobody
 from projections.scanning import Scanning
 
 PASS_DOCUMENTS = 40_000
 """How many documents are compared in one pass over the log; they are in memory as the fold makes them."""
 SAMPLE = 20
 """One document of so many is compared where not all are."""
+FEW = 1_000
+"""So few documents are all compared, always."""
 LOOKS = 3
 """How often what differs is looked at again: parked events may have been folded in between."""
 
@@ -101,11 +103,11 @@ class Verification:
         self._generation = generation
         self._lanes = lanes
 
-    def run(self, *, is_full: bool, tell: Tell = lambda _: None) -> Verified:
+    def run(self, *, is_full: bool, tell: Tell = tell_nobody) -> Verified:
         """Compare every document, or a sample."""
         count = self._stored.count(self._projection.name, self._generation)
         parts = ceil(count / PASS_DOCUMENTS) or 1
-        if not is_full:
+        if not is_full and count > FEW:
             return self._compare(_part(0, max(parts, SAMPLE)), tell)
         return sum((self._compare(_part(number, parts), tell) for number in range(parts)), start=NOTHING)
 

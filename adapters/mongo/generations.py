@@ -19,10 +19,6 @@ from projections.projection import Projection
 POINTER_SECONDS = 0.5
 
 
-class OtherVersion(Exception):
-    """A read model was built by another version of its projection and has to be rebuilt."""
-
-
 class CursorMissing(Exception):
     """The cursor of a read model is missing, so nobody knows how far it has come; it has to be rebuilt."""
 
@@ -43,18 +39,9 @@ class MongoGenerations:
         with reachable():
             self._letters.create_index([("projection", 1), ("generation", 1), ("lane", 1), ("stream", 1)])
             for projection in projections:
-                self._prepare(projection, lane_heads if projection.is_effect else {}, lanes)
-
-    def _prepare(self, projection: Projection, starts: Mapping[int, int], lanes: int) -> None:
-        found = self._pointers.find_one({"_id": projection.name})
-        if found is None:
-            self._make(projection, 1, starts, lanes)
-            self._point(projection)
-        elif found["version"] != projection.version:
-            raise OtherVersion(
-                f"The read model {projection.name} has version {found['version']}, this program folds version "
-                f"{projection.version}: run the program it was made with, or rebuild it."
-            )
+                if self._pointers.find_one({"_id": projection.name}) is None:
+                    self._make(projection, 1, lane_heads if projection.is_effect else {}, lanes)
+                    self._point(projection)
 
     def _make(self, projection: Projection, generation: int, starts: Mapping[int, int], lanes: int) -> None:
         """Harmless where it is there."""

@@ -1,7 +1,7 @@
 """The log as it stands, for people, exports and checks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
@@ -51,6 +51,10 @@ class MongoLedger:
             return self._journal.head.find()
 
     # Entries --------------------------------------------------------------------------------------------------
+
+    def position_at(self, time: datetime) -> int:
+        with reachable():
+            return self._walk.positions_before(_next_millisecond(time), self._journal.head.find())
 
     def find(self, position: int) -> Entry | None:
         with reachable():
@@ -151,6 +155,11 @@ class MongoLedger:
         except ContentUnreadable as error:
             return str(error)
         return None
+
+
+def _next_millisecond(time: datetime) -> datetime:
+    """Commit times are kept in milliseconds."""
+    return time.replace(microsecond=time.microsecond // 1000 * 1000) + timedelta(milliseconds=1)
 
 
 def _entry(position: int, line: Line) -> Entry:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -29,11 +29,10 @@ from adapters.mongo.moves import (
     update,
 )
 from adapters.mongo.transactions import in_transaction
-from application.ports import Task
-from projections import execution_status, sandbox_tasks
+from projections import execution_status
 from projections.generations import Pointer
 from projections.letters import Letter
-from projections.projection import DocumentId, Projection, Query
+from projections.projection import DocumentId, Projection, Query, in_order
 from projections.store import BatchTooLarge, Cursor, CursorLost, Move, Part, Unstorable
 
 T = TypeVar("T")
@@ -212,15 +211,16 @@ def _as_many_as_fit(move: Move, ids: Sequence[DocumentId]) -> int:
     return len(ids)
 
 
-class MongoTasks:
+class MongoTasks(Generic[T]):
     """One worker's tasks, as its projection wrote them."""
 
-    def __init__(self, read_models: MongoReadModels, projection: Projection) -> None:
+    def __init__(self, read_models: MongoReadModels, projection: Projection, kind: type[T]) -> None:
         self._read_models = read_models
         self._projection = projection
+        self._kind = kind
 
-    def pending(self) -> Sequence[Task]:
-        return self._read_models.find(sandbox_tasks.pending(self._projection), Task)
+    def pending(self) -> Sequence[T]:
+        return self._read_models.find(in_order(self._projection.name), self._kind)
 
     def done(self, tasks: Sequence[UUID]) -> None:
         self._read_models.delete(self._projection.name, tasks)

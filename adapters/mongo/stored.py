@@ -38,6 +38,12 @@ class MongoStored:
             for found in self._collection(projection, generation).find(batch_size=PAGE):
                 yield found.pop("_id"), found
 
+    def document(self, projection: str, generation: int, id: DocumentId) -> dict[str, Any] | None:
+        """One as it lies there."""
+        with reachable():
+            found = self._collection(projection, generation).find_one({"_id": id})
+        return None if found is None else {name: value for name, value in found.items() if name not in {"_id", "lane"}}
+
     def count(self, projection: str, generation: int) -> int:
         with reachable():
             return int(self._collection(projection, generation).estimated_document_count())

@@ -15,11 +15,13 @@ from ops.settings import Settings, SettingsInvalid, hidden, load
 from ops.up.folder import kafka_servers, running
 
 if TYPE_CHECKING:
+    from application.ports import Context
     from ops.containers.api import Api
     from ops.containers.core import Core
     from ops.containers.workers import Workers
 
     C = TypeVar("C", bound=Core)
+    T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,23 @@ def workers(settings: Settings) -> "Workers":
     from ops.containers.workers import Workers  # noqa: PLC0415
 
     return _answering(Workers(settings=_with_addresses(settings), kafka_servers=kafka(settings)))
+
+
+def operator(container: "Core") -> "Context":
+    """Whoever sits at the command line asks for something new."""
+    from application.ports import Context  # noqa: PLC0415
+
+    return Context("operator", container.clock().now(), container.ids().new())
+
+
+def command(container: "Core", ask: "Callable[[Context], T]") -> "T":
+    """What the operator's command returns. Raises Failed where it is refused."""
+    from domain.aggregate import DomainError  # noqa: PLC0415
+
+    try:
+        return ask(operator(container))
+    except DomainError as refused:
+        raise Failed(str(refused)) from refused
 
 
 def with_patience(open: "Callable[[Settings], C]", settings: Settings) -> "C":

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -11,6 +11,7 @@ import typer
 
 from ops.cli import entries, export
 from ops.cli.access import Data, core, load_settings
+from ops.cli.moments import as_time
 from ops.cli.output import AsJson, Failed, print_json, print_line, print_table, progress
 
 if TYPE_CHECKING:
@@ -29,18 +30,10 @@ def _uuid(text: str) -> UUID:
         raise typer.BadParameter(f"{text} is no id.") from None
 
 
-def _time(text: str) -> datetime:
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text} is no time; write it as 2026-01-31 or 2026-01-31T12:30:00Z.") from None
-    return given if given.tzinfo else given.replace(tzinfo=UTC)
-
-
 Stream = Annotated[UUID | None, typer.Option(parser=_uuid, metavar="ID", help="Only this stream's.")]
 Type = Annotated[str | None, typer.Option("--type", help="Only of this type, as Execution.Started.")]
-Since = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Only from this time on (UTC).")]
-Until = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Only before this time (UTC).")]
+Since = Annotated[datetime | None, typer.Option(parser=as_time, metavar="TIME", help="Only from this time on (UTC).")]
+Until = Annotated[datetime | None, typer.Option(parser=as_time, metavar="TIME", help="Only before this time (UTC).")]
 
 
 @app.command("list")

@@ -38,7 +38,7 @@ def api() -> None:
 
 
 def worker(names: Annotated[str, typer.Argument(help="One name or more, separated by commas.")]) -> None:
-    """Run workers: relay, projections, executor, monitor."""
+    """Run workers: relay, projections, executor, monitor, replay."""
     from ops.workers import NAMES, run_workers  # noqa: PLC0415
 
     wanted = names.split(",")

@@ -18,14 +18,20 @@ from adapters.mongo.log import MongoEventLog
 from adapters.mongo.people import MongoCredentials, MongoSessions
 from adapters.mongo.read_models import MongoReadModels
 from adapters.mongo.seals import MongoSeals
+from adapters.mongo.stored import MongoStored
+from adapters.mongo.waiting import MongoWaiting
 from adapters.redis.bell import RedisBell
 from adapters.secrets.names import HmacNames
 from adapters.secrets.passwords import Argon2Passwords
 from application.accounts import Accounts
 from application.executions import Executions
+from application.read_models import ReadModels
 from domain.execution import Limits
 from ops.master_key import master_keys
 from ops.settings import Settings
+from projections.overview import Lookout
+from projections.past import Past
+from projections.registry import BY_NAME
 
 REDIS_TIMEOUT_SECONDS = 5.0
 
@@ -80,6 +86,7 @@ class Core(containers.DeclarativeContainer):
     seals = providers.Singleton(MongoSeals, data_keys, chunks)
     ledger = providers.Singleton(MongoLedger, journal, data_keys, chunks)
     read_models = providers.Singleton(MongoReadModels, database)
+    stored = providers.Singleton(MongoStored, database)
     sessions = providers.Singleton(MongoSessions, database)
 
     runtimes = providers.Singleton(LocalRuntimes)
@@ -93,4 +100,9 @@ class Core(containers.DeclarativeContainer):
         providers.Singleton(MongoCredentials, database),
         sessions,
     )
+    past = providers.Singleton(Past, log, stored)
+    lookout = providers.Singleton(
+        Lookout, log, providers.Singleton(MongoWaiting, journal, database), read_models.provided.generations, clock
+    )
+    steering = providers.Singleton(ReadModels, log, providers.Object(frozenset(BY_NAME)))
     executions = providers.Singleton(Executions, log, seals, ids, runtimes, defaults, ceilings)

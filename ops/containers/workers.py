@@ -8,14 +8,22 @@ from adapters.bubblewrap.sandbox import BubblewrapSandbox
 from adapters.kafka.framing import Framing, framed, plain
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.relay import Relay
+from adapters.mongo.holding import Roles
 from adapters.mongo.read_models import MongoTasks, MongoUnfinishedRuns
 from adapters.redis.live_output import RedisLiveOutput
 from adapters.redis.notices import RedisNotices
 from application.backlog import Backlog
 from application.executor import Executor
 from application.monitor import Monitor
+from application.ports import Task
 from application.reconciler import Reconciler
 from ops.containers.core import Core
+from ops.hands import Processes
+from projections.hands import Own
+from projections.maintenance import Maintenance
+from projections.maintenance_tasks import MAINTENANCE, MaintenanceTask
+from projections.rebuild import Rebuild
+from projections.registry import BY_NAME
 from projections.sandbox_tasks import EXECUTOR, MONITOR
 
 
@@ -44,11 +52,33 @@ class Workers(Core):
         Core.settings.provided.slots,
         Core.settings.provided.allow_weak_sandbox,
     )
-    executor_tasks = providers.Singleton(MongoTasks, Core.read_models, providers.Object(EXECUTOR))
-    monitor_tasks = providers.Singleton(MongoTasks, Core.read_models, providers.Object(MONITOR))
+    executor_tasks = providers.Singleton(
+        MongoTasks, Core.read_models, providers.Object(EXECUTOR), providers.Object(Task)
+    )
+    monitor_tasks = providers.Singleton(MongoTasks, Core.read_models, providers.Object(MONITOR), providers.Object(Task))
     executor_backlog = providers.Singleton(Backlog, executor_tasks)
     monitor_backlog = providers.Singleton(Backlog, monitor_tasks)
     executor = providers.Singleton(Executor, Core.log, Core.seals, Core.clock, executor_backlog, sandbox, Core.runtimes)
     monitor = providers.Singleton(Monitor, Core.log, Core.seals, Core.clock, monitor_backlog, sandbox, live_output)
     unfinished = providers.Singleton(MongoUnfinishedRuns, Core.read_models)
     reconciler = providers.Singleton(Reconciler, Core.log, Core.clock, unfinished, executor_tasks, sandbox)
+
+    own_hands = providers.Singleton(Own, Core.log, Core.read_models, Core.stored)
+    hands = providers.Singleton(
+        Processes, own_hands, Core.log.provided.head, Core.log.provided.lanes, Core.settings.provided.rebuild_processes
+    )
+    rebuild_of = providers.Factory(Rebuild, Core.read_models.provided.generations, Core.read_models, Core.log, hands)
+    maintenance_tasks = providers.Singleton(
+        MongoTasks, Core.read_models, providers.Object(MAINTENANCE), providers.Object(MaintenanceTask)
+    )
+    maintenance_backlog = providers.Singleton(Backlog, maintenance_tasks)
+    maintenance = providers.Singleton(
+        Maintenance,
+        Core.log,
+        Core.clock,
+        maintenance_backlog,
+        providers.Singleton(Roles, Core.database),
+        Core.read_models.provided.generations,
+        providers.Object(BY_NAME),
+        rebuild_of.provider,
+    )

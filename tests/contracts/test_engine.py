@@ -9,7 +9,7 @@ import pytest
 
 from adapters.mongo.generations import collection_name
 from adapters.mongo.read_models import MongoReadModels, MongoTasks
-from application.ports import LogUnavailable, Unreadable
+from application.ports import LogUnavailable, Task, Unreadable
 from domain.dead_letter import DeadLetter, letters_of
 from projections import execution_history, execution_status, sandbox_tasks
 from projections.engine import Engine
@@ -152,13 +152,13 @@ def test_cursors_follow_events_that_change_nothing(store, start, reaches):
     start(Listed(events_of_a_run()), *EFFECTS)
     for effect in EFFECTS:
         reaches(effect.name, 5)
-    assert [task.kind for task in MongoTasks(store, sandbox_tasks.EXECUTOR).pending()] == ["start", "stop"]
+    assert [task.kind for task in MongoTasks(store, sandbox_tasks.EXECUTOR, Task).pending()] == ["start", "stop"]
 
 
 def test_a_done_task_is_gone_and_doing_it_again_is_harmless(store, start, reaches):
     start(Listed(events_of_a_run()), *EFFECTS)
     reaches(sandbox_tasks.EXECUTOR.name, 4)
-    tasks = MongoTasks(store, sandbox_tasks.EXECUTOR)
+    tasks = MongoTasks(store, sandbox_tasks.EXECUTOR, Task)
     first, *rest = tasks.pending()
     tasks.done([first.id])
     tasks.done([first.id])
@@ -225,6 +225,12 @@ def test_a_lane_that_another_process_has_owned_for_a_while_goes_on_from_where_th
     listed.events = two_runs()
     reaches(HISTORY.name, 10)
     assert seen(documents(store, HISTORY.name)[RUN]) == [1, 3, 7, 9]
+
+
+def test_what_another_version_has_made_is_left_alone(store, start, reaches):
+    start(Listed(two_runs()), msgspec.structs.replace(seen_by(HISTORY.name), version=2), STATUS)
+    reaches(STATUS.name, 10)
+    assert store.positions(HISTORY.name)[0] == 0
 
 
 # Poison -------------------------------------------------------------------------------------------------------

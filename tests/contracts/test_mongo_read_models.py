@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from adapters.mongo.connection import connect
-from adapters.mongo.generations import CursorMissing, OtherVersion, collection_name
+from adapters.mongo.generations import CursorMissing, collection_name
 from adapters.mongo.read_models import MongoReadModels
 from application.ports import LogUnavailable
 from projections import execution_history, execution_status, sandbox_tasks
@@ -169,11 +169,6 @@ def test_a_missing_mark_is_an_error_and_never_the_head(store, database):
     database["cursors"].delete_one({"_id": f"{sandbox_tasks.EXECUTOR.name}/1/0"})
     with pytest.raises(CursorMissing):
         store.claim(sandbox_tasks.EXECUTOR, 0)
-
-
-def test_a_read_model_of_another_version_is_refused(store):
-    with pytest.raises(OtherVersion, match="rebuild"):
-        store.generations.prepare([msgspec.structs.replace(STATUS, version=2)], {}, lanes=2)
 
 
 def test_a_server_that_is_gone_is_told_as_such():

@@ -18,7 +18,7 @@ from projections.generations import NotCaughtUp
 from projections.hands import Own
 from projections.projection import Add, Projection, Put
 from projections.rebuild import Rebuild, Refused, Stopped
-from projections.refolding import Refolding
+from projections.refolding import Refolding, tell_nobody
 from projections.store import CursorLost, Move
 from projections.verification import Flaw, Verification
 from tests.contracts.feed import save_users
@@ -240,11 +240,11 @@ def test_a_step_that_was_stored_in_part_is_finished_and_adds_nothing_twice(model
 
     monkeypatch.setattr(models.store, "_fill", killed_in_the_middle)
     with pytest.raises(KeyboardInterrupt):
-        models.hands.refold(PEOPLE, generation, models.log.head(), Event())
+        models.hands.refold(PEOPLE, generation, models.log.head(), Event(), tell_nobody)
     assert models.database.cursors.count_documents({"part.upto": models.log.head()}) == 1
     monkeypatch.undo()
     save_users(models.log, 10)
-    models.hands.refold(PEOPLE, generation, models.log.head(), Event())
+    models.hands.refold(PEOPLE, generation, models.log.head(), Event(), tell_nobody)
     verified = models.verify(generation=generation)
     assert verified.findings == ()
     assert verified.documents > 50
@@ -315,9 +315,11 @@ def test_a_verification_in_several_passes_compares_every_document_once(models, m
     assert models.verify() == whole
 
 
-def test_a_sample_is_a_part(models):
+def test_a_sample_is_a_part_of_many_documents_and_all_of_few(models, monkeypatch):
     save_users(models.log, 100)
     models.fold_live()
+    assert models.verify(is_full=False) == models.verify()
+    monkeypatch.setattr("projections.verification.FEW", 50)
     assert 0 < models.verify(is_full=False).documents < 30
 
 

@@ -1,0 +1,34 @@
+"""A moment of the past on the command line: `--at POSITION` or `--time TIME`."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ops.cli.output import Failed
+
+if TYPE_CHECKING:
+    from ops.containers.core import Core
+
+
+def as_time(text: str) -> datetime:
+    """ISO 8601; UTC where it does not say otherwise."""
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text} is no time; write it as 2026-01-31 or 2026-01-31T12:30:00Z.") from None
+    return given if given.tzinfo else given.replace(tzinfo=UTC)
+
+
+At = Annotated[int | None, typer.Option("--at", "--position", min=0, help="As it was at this position of the log.")]
+Time = Annotated[datetime | None, typer.Option(parser=as_time, metavar="TIME", help="As it was at this time (UTC).")]
+
+
+def moment(container: "Core", position: int | None, time: datetime | None) -> int | None:
+    """The position that was named, if one was. Raises Failed where the log has no such moment."""
+    from application.moments import NoSuchMoment, position_of  # noqa: PLC0415
+
+    try:
+        return position_of(container.ledger(), position, time)
+    except NoSuchMoment as problem:
+        raise Failed(str(problem)) from problem

@@ -1,0 +1,223 @@
+"""Read models: how they are, and what to do with them."""
+
+import sys
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import msgspec
+import typer
+
+from ops.cli.access import Data, command, core, load_settings, workers
+from ops.cli.moments import At, Time, moment
+from ops.cli.output import AsJson, Failed, print_json, print_line, print_table, progress
+
+if TYPE_CHECKING:
+    from domain.read_model import ReadModel
+    from ops.containers.core import Core
+    from projections.overview import Overview
+    from projections.projection import Projection
+
+app = typer.Typer(no_args_is_help=True)
+
+LOOK_EVERY_SECONDS = 0.2
+PATIENCE_SECONDS = 5.0
+
+Name = Annotated[str, typer.Argument(help="A read model; `projections list` shows them.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")]
+
+
+class Check(StrEnum):
+    """How a new generation is compared with the log before it goes live."""
+
+    SAMPLE = "sample"
+    FULL = "full"
+
+
+@app.command("list")
+def list_(data: Data = None, as_json: AsJson = False) -> None:
+    """Every read model: what is live, how far it is behind, how many events are parked."""
+    from projections.registry import EFFECTS, READ_MODELS  # noqa: PLC0415
+
+    found = core(load_settings(data=data)).lookout().overview((*READ_MODELS, *EFFECTS))
+    if as_json:
+        print_json(found)
+        return
+    rows = [(o.name, o.generation, _state(o), o.position, o.lag, f"{o.lag_seconds:.1f}", o.parked) for o in found]
+    print_table(("read model", "generation", "state", "position", "behind", "seconds", "parked"), rows, "")
+
+
+def _state(one: "Overview") -> str:
+    return f"{one.state}, {one.building.generation} is built" if one.building else one.state
+
+
+@app.command()
+def rebuild(
+    name: Name,
+    verify: Annotated[Check, typer.Option(help="How the new one is compared with the log before.")] = Check.SAMPLE,
+    drop_old: Annotated[bool, typer.Option("--drop-old", help="Keep no way back.")] = False,
+    detach: Detach = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fold it anew from the log beside the live one, compare it with the log, then swap."""
+    if drop_old and detach:
+        raise Failed("--drop-old waits for the end of the rebuild; leave out --detach.", code=2)
+    container = core(load_settings(data=data))
+    steering = container.steering()
+    position = command(container, lambda context: steering.rebuild(context, name, is_full=verify is Check.FULL))
+    if detach:
+        _print_position(position, as_json)
+        return
+    _print_end(_until_ended(container, name), as_json)
+    if drop_old:
+        command(container, lambda context: steering.drop_previous(context, name))
+
+
+@app.command()
+def rollback(name: Name, detach: Detach = False, data: Data = None, as_json: AsJson = False) -> None:
+    """Ask the generation before again, once it has caught up."""
+    container = core(load_settings(data=data))
+    position = command(container, lambda context: container.steering().roll_back(context, name))
+    _print_position(position, as_json) if detach else _print_end(_until_ended(container, name), as_json)
+
+
+@app.command()
+def pause(name: Name, data: Data = None, as_json: AsJson = False) -> None:
+    """Fold nothing into it until it is resumed; it is asked as before."""
+    container = core(load_settings(data=data))
+    _print_position(command(container, lambda context: container.steering().pause(context, name)), as_json)
+
+
+@app.command()
+def resume(name: Name, data: Data = None, as_json: AsJson = False) -> None:
+    """Go on folding."""
+    container = core(load_settings(data=data))
+    _print_position(command(container, lambda context: container.steering().resume(context, name)), as_json)
+
+
+def _print_position(position: int, as_json: bool) -> None:
+    print_json({"position": position}) if as_json else print_line(f"Asked for, at position {position}.")
+
+
+# The end of what was asked for --------------------------------------------------------------------------------
+
+
+def _until_ended(container: "Core", name: str) -> "ReadModel":
+    from domain.read_model import ReadModel, read_model_of  # noqa: PLC0415
+
+    with progress("positions") as tell:
+        tell_of_nobody = _patience()
+        while (model := container.log().load(ReadModel, read_model_of(name))).is_under_way:
+            (overview,) = container.lookout().overview([_known(name)])
+            if overview.building:
+                tell(overview.building.position, container.log().head())
+            else:
+                tell_of_nobody()
+            time.sleep(LOOK_EVERY_SECONDS)
+    return model
+
+
+def _patience() -> Callable[[], None]:
+    """Says once, after a while, that nobody has begun."""
+    ends_at = time.monotonic() + PATIENCE_SECONDS
+    said: list[bool] = []
+
+    def tell() -> None:
+        if not said and time.monotonic() > ends_at:
+            said.append(True)
+            sys.stderr.write("Nobody has begun yet; is a `runledger worker replay` running?\n")
+
+    return tell
+
+
+def _print_end(model: "ReadModel", as_json: bool) -> None:
+    from domain.read_model import Ending  # noqa: PLC0415
+
+    told = ("ending", "reason", "generation", "documents", "digest")
+    if as_json:
+        print_json({"name": model.projection, **{field: getattr(model, field) for field in told}})
+    elif model.ending is Ending.LIVE:
+        print_line(
+            f"Generation {model.generation} of {model.projection} is live; {model.documents:,} documents compared."
+        )
+    if model.ending is Ending.REFUSED:
+        raise Failed(f"Nothing has changed: {model.reason}.")
+
+
+# Looking ------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def verify(
+    name: Name,
+    full: Annotated[bool, typer.Option("--full", help="Every document, not a sample.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare what is stored with a fold of the log, document by document, down to the byte."""
+    model = _known(name)
+    container = workers(load_settings(data=data))
+    generation, head = container.read_models().generations.pointer(name).generation, container.log().head()
+    with progress("positions") as tell:
+        found = container.hands().verify(
+            model, generation, Event(), lambda position: tell(min(position, head), head), is_full=full
+        )
+    if as_json:
+        print_json({"name": name, "generation": generation, "is_full": full, **msgspec.structs.asdict(found)})
+    else:
+        for finding in found.findings:
+            print_line(f"{finding.document}: {finding.flaw}, position {finding.position} {', '.join(finding.fields)}")
+        print_line(f"{found.documents:,} documents compared, digest {found.digest}")
+    if found.findings:
+        raise Failed(f"{len(found.findings)} documents are not as the log says; `projections rebuild {name}` mends it.")
+
+
+@app.command()
+def query(
+    name: Name,
+    document: Annotated[str, typer.Argument(help="The document's id.")],
+    at: At = None,
+    time: Time = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """One document: as it is, or as it was."""
+    model = _known(name)
+    container = core(load_settings(data=data))
+    generation = container.read_models().generations.pointer(name).generation
+    upto = moment(container, at, time)
+    id = _document_id(document)
+    if upto is None:
+        found = container.stored().document(name, generation, id)
+    else:
+        found = container.past().document(model, generation, id, upto)
+    if found is None:
+        raise Failed(f"There is no document {document} in {name}{f' at position {upto}' if upto is not None else ''}.")
+    _print_document({"id": document, **found}, as_json)
+
+
+def _print_document(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    rows = [(name, msgspec.json.encode(value).decode()) for name, value in sorted(found.items())]
+    print_table(("field", "value"), rows, "")
+
+
+def _known(name: str) -> "Projection":
+    from projections.registry import BY_NAME  # noqa: PLC0415
+
+    if name not in BY_NAME:
+        raise Failed(f"There is no read model {name!r}; there are {', '.join(sorted(BY_NAME))}.")
+    return BY_NAME[name]
+
+
+def _document_id(text: str) -> UUID | str:
+    try:
+        return UUID(text)
+    except ValueError:
+        return text

@@ -1,0 +1,52 @@
+"""`python -m ops.share refold|verify SHARE`: a part of a rebuild as a process, which prints what it found."""
+
+import logging
+import os
+import sys
+from threading import Event, Thread
+
+import msgspec
+
+from application.ports import LogUnavailable
+from ops.cli import access
+from ops.cli.access import load_settings
+from ops.hands import CURSOR_LOST, UNAVAILABLE, Share
+from projections.hands import Own
+from projections.registry import BY_NAME
+from projections.store import CursorLost
+
+
+def main(what: str, encoded: str) -> None:
+    Thread(target=_end_with_stdin, daemon=True).start()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    share = msgspec.json.decode(encoded, type=Share)
+    container = access.workers(load_settings())
+    own = Own(container.log(), container.read_models(), container.stored(), share.lanes)
+    projection = BY_NAME[share.projection]
+    if what == "refold":
+        own.refold(projection, share.generation, share.upto, Event(), _say)
+        _say(share.upto)
+    else:
+        found = own.verify(projection, share.generation, Event(), _say, is_full=share.is_full)
+        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _say(position: int) -> None:
+    sys.stdout.write(f"{position}\n")
+    sys.stdout.flush()
+
+
+def _end_with_stdin() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except CursorLost:
+        sys.exit(CURSOR_LOST)
+    except LogUnavailable as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(UNAVAILABLE)

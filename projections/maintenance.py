@@ -1,0 +1,126 @@
+"""Does to read models what their operators asked for."""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from threading import Event, Thread
+from typing import Protocol
+from uuid import UUID
+
+from application.backlog import Backlog
+from application.handler import change
+from application.ports import Clock, Context, EventLog, LogUnavailable
+from domain.read_model import Ending, ReadModel, read_model_of
+from projections.generations import Generations
+from projections.maintenance_tasks import MaintenanceTask, Work
+from projections.projection import Projection
+from projections.rebuild import Rebuild, Rebuilt, Refused, Stopped
+from projections.store import CursorLost
+from projections.verification import NOTHING
+
+log = logging.getLogger(__name__)
+
+ACTOR = "worker:replay"
+IDLE_SECONDS = 1.0
+
+
+class Roles(Protocol):
+    def hold(self, role: str) -> AbstractContextManager[Event | None]:
+        """While inside, nobody else holds this role. None where another process does; else set when it is lost."""
+
+
+class Maintenance:
+    """Works off its backlog. Every task may be done twice without harm; long ones have a thread of their own."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        clock: Clock,
+        backlog: Backlog[MaintenanceTask],
+        roles: Roles,
+        generations: Generations,
+        projections: Mapping[str, Projection],
+        rebuild_of: Callable[[Projection, UUID], Rebuild],
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._backlog = backlog
+        self._roles = roles
+        self._generations = generations
+        self._projections = projections
+        self._rebuild_of = rebuild_of
+
+    def run(self, stop: Event) -> None:
+        """Work until told to stop."""
+        while not stop.is_set():
+            for task in self._backlog.waiting():
+                self._backlog.begin(task)
+                if task.work in {Work.REBUILD, Work.ROLL_BACK}:
+                    name = f"{task.work} {task.projection}"
+                    Thread(target=self._try, args=(task, stop), name=name, daemon=True).start()
+                else:
+                    self._try(task, stop)
+            self._backlog.wait(IDLE_SECONDS)
+
+    def _try(self, task: MaintenanceTask, stop: Event) -> None:
+        try:
+            is_done = self._do(task, stop)
+        except (CursorLost, Stopped, LogUnavailable) as reason:
+            log.warning("%s of %s is interrupted: %s", task.work, task.projection, reason or type(reason).__name__)
+            is_done = False
+        except Exception:
+            log.exception("%s of %s failed; it is tried again", task.work, task.projection)
+            is_done = False
+        self._backlog.done(task) if is_done else self._backlog.give_back(task)
+
+    def _do(self, task: MaintenanceTask, stop: Event) -> bool:
+        if task.projection not in self._projections:
+            log.warning("there is no read model %s any more", task.projection)
+            return True
+        match task.work:
+            case Work.PAUSE | Work.RESUME:
+                self._generations.pause(task.projection, is_paused=task.work is Work.PAUSE)
+            case Work.DROP_PREVIOUS:
+                self._generations.drop_previous(task.projection)
+            case Work.REBUILD | Work.ROLL_BACK:
+                return self._make_live(task, stop)
+        return True
+
+    def _make_live(self, task: MaintenanceTask, stop: Event) -> bool:
+        with self._roles.hold(f"rebuild {task.projection}") as lost:
+            if lost is None:
+                return False
+            try:
+                rebuilt = self._rebuild(task, _Either(stop, lost))
+            except Refused as refusal:
+                self._end(task, Ending.REFUSED, str(refusal), self._live(task))
+            else:
+                self._end(task, Ending.LIVE, "", rebuilt)
+        return True
+
+    def _rebuild(self, task: MaintenanceTask, stop: Event) -> Rebuilt:
+        rebuild = self._rebuild_of(self._projections[task.projection], task.id)
+        return rebuild.run(stop, is_full=task.is_full) if task.work is Work.REBUILD else rebuild.roll_back(stop)
+
+    def _live(self, task: MaintenanceTask) -> Rebuilt:
+        return Rebuilt(self._generations.pointer(task.projection).generation, NOTHING)
+
+    def _end(self, task: MaintenanceTask, ending: Ending, reason: str, live: Rebuilt) -> None:
+        context = Context(ACTOR, self._clock.now(), task.correlation, task.id, task.trace)
+        verified = live.verified
+
+        def end(model: ReadModel) -> None:
+            model.end(ending, reason, live.generation, verified.documents, verified.digest, context.at)
+
+        change(self._log, context, ReadModel, read_model_of(task.projection), end)
+
+
+class _Either(Event):
+    """Set when one of the others is."""
+
+    def __init__(self, *others: Event) -> None:
+        super().__init__()
+        self._others = others
+
+    def is_set(self) -> bool:
+        return any(other.is_set() for other in self._others)
