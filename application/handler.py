@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
-from application.ports import Context, EventLog, VersionConflict
+from application.ports import Context, EventLog, StreamNotFound, VersionConflict
 from domain.aggregate import Aggregate, DomainError
 
 A = TypeVar("A", bound=Aggregate)
@@ -33,6 +33,24 @@ def change(
             if last_try:
                 raise
     raise AssertionError
+
+
+def begin_or_change(
+    log: EventLog, context: Context, kind: type[A], begin: Callable[[], A], decide: Callable[[A], object]
+) -> int:
+    """Like `change`, where the first decision begins the stream: its first event goes with it, all or nothing.
+
+    Returns the position of the last event.
+    """
+    begun = begin()
+    try:
+        return change(log, context, kind, begun.id, decide)[1]
+    except StreamNotFound:
+        decide(begun)
+    try:
+        return log.save(context, begun)
+    except VersionConflict:
+        return change(log, context, kind, begun.id, decide)[1]
 
 
 def _change_recalled(

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Collection
 
-from application.handler import change
-from application.ports import Context, EventLog, StreamNotFound, VersionConflict
+from application.handler import begin_or_change
+from application.ports import Context, EventLog
 from domain.aggregate import DomainError
 from domain.read_model import ReadModel, read_model_of
 
@@ -41,20 +41,11 @@ class ReadModels:
 
     def _change(self, context: Context, name: str, decide: Callable[[ReadModel], object]) -> int:
         self.check(name)
-        stream = read_model_of(name)
-        try:
-            return change(self._log, context, ReadModel, stream, decide)[1]
-        except StreamNotFound:
-            return self._begin(context, name, decide)
 
-    def _begin(self, context: Context, name: str, decide: Callable[[ReadModel], object]) -> int:
-        """Its first event goes with the decision, all or nothing."""
-        named = ReadModel(id=read_model_of(name), projection=name, timestamp=context.at)
-        decide(named)
-        try:
-            return self._log.save(context, named)
-        except VersionConflict:
-            return change(self._log, context, ReadModel, named.id, decide)[1]
+        def begin() -> ReadModel:
+            return ReadModel(id=read_model_of(name), projection=name, timestamp=context.at)
+
+        return begin_or_change(self._log, context, ReadModel, begin, decide)
 
     def check(self, name: str) -> None:
         """Raises UnknownReadModel."""

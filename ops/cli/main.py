@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from ops.cli import events, executions, keys, projections, running, schemas, show, topics
+from ops.cli import dlq, events, executions, keys, projections, running, schemas, show, topics
 from ops.cli.output import Failed, close_stdout
 from ops.settings import SettingsInvalid
 
@@ -15,6 +15,7 @@ app = typer.Typer(
 app.add_typer(executions.app, name="executions", help="Look at runs and cancel them.")
 app.add_typer(events.app, name="events", help="Read the event log.")
 app.add_typer(projections.app, name="projections", help="Look at read models, rebuild and verify them.")
+app.add_typer(dlq.app, name="dlq", help="Events that could not be folded, and what waits behind them.")
 app.add_typer(schemas.app, name="schemas", help="The JSON Schemas of the events.")
 app.add_typer(keys.app, name="keys", help="The keys that private content is sealed with.")
 app.add_typer(topics.app, name="topics", help="The topics in Kafka.")

@@ -15,6 +15,7 @@ from adapters.mongo.keyring import Keyring
 from adapters.mongo.keys import DataKeys
 from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.log import MongoEventLog
+from adapters.mongo.mailbox import MongoMailbox
 from adapters.mongo.people import MongoCredentials, MongoSessions
 from adapters.mongo.read_models import MongoReadModels
 from adapters.mongo.seals import MongoSeals
@@ -24,6 +25,7 @@ from adapters.redis.bell import RedisBell
 from adapters.secrets.names import HmacNames
 from adapters.secrets.passwords import Argon2Passwords
 from application.accounts import Accounts
+from application.dead_letters import DeadLetters
 from application.executions import Executions
 from application.read_models import ReadModels
 from domain.execution import Limits
@@ -104,5 +106,7 @@ class Core(containers.DeclarativeContainer):
     lookout = providers.Singleton(
         Lookout, log, providers.Singleton(MongoWaiting, journal, database), read_models.provided.generations, clock
     )
+    mailbox = providers.Singleton(MongoMailbox, database)
+    dead_letters = providers.Singleton(DeadLetters, log)
     steering = providers.Singleton(ReadModels, log, providers.Object(frozenset(BY_NAME)))
     executions = providers.Singleton(Executions, log, seals, ids, runtimes, defaults, ceilings)
