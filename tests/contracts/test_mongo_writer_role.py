@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from eventsourcing.persistence import OperationalError
 
 from adapters.mongo.bell import Bell
 from adapters.mongo.commits import Commit
@@ -69,6 +70,18 @@ def test_a_conflict_of_a_second_try_is_a_conflict(journal, other):
     commit = Commit(MongoEventLog(other)._lines(OPERATOR, new_user(user.id)))
     commit.is_doubtful = True
     assert type(other.writer.submit(commit).exception()).__name__ == "IntegrityError"
+
+
+def test_a_second_try_that_does_not_arrive_says_nothing_of_the_first(other, monkeypatch):
+    """The old leader may reach the server, and store it yet."""
+
+    def refuse(_):
+        raise OperationalError("the server cannot be reached")
+
+    commit = Commit(MongoEventLog(other)._lines(OPERATOR, new_user()))
+    commit.is_doubtful = True
+    monkeypatch.setattr(other.writer._tail, "place", refuse)
+    assert type(other.writer.submit(commit).exception()).__name__ == "OutcomeUnknown"
 
 
 def commit_again(commit: Commit) -> Commit:
