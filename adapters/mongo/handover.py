@@ -10,9 +10,9 @@ from uuid import UUID
 
 from pymongo.errors import PyMongoError
 
+from adapters.mongo import leases
 from adapters.mongo.commits import Commit
 from adapters.mongo.connection import Place, durable
-from adapters.mongo.leases import TERM_SECONDS
 from adapters.mongo.writer import Writer
 
 ROLE = "writer"
@@ -81,7 +81,7 @@ class Handover:
             self._rest(LOOK_AGAIN_SECONDS)
             raise
         except AnswerMissing:
-            self._rest(TERM_SECONDS)  # so that nobody waits for the same one twice
+            self._rest(leases.TERM_SECONDS)  # so that nobody waits for the same one twice
             raise
 
     def close(self) -> None:

@@ -26,6 +26,8 @@ from tests.contracts.event_log import NOON, OPERATOR, new_user
 from tests.ways import way
 
 ROOT = Path(__file__).parents[2]
+SLACK_SECONDS = 2.0
+"""Whoever waits for a role looks at it once a second: he sees the last renewal, and that it is too old, as late."""
 
 
 @contextmanager
@@ -192,6 +194,31 @@ class HandoverContract:
         assert log.head() == 1
         assert [commit.is_doubtful for commit in placed] == [True]
 
+    def test_a_killed_leader_is_replaced_after_its_term_and_meanwhile_nobody_fails(
+        self, leader, journal, other, placed
+    ):
+        """With the term that it has in the product."""
+        log, process, stop, positions = MongoEventLog(other), leader("answers"), threading.Event(), []
+
+        def save() -> None:
+            while not stop.wait(0.01):
+                positions.append(log.save(OPERATOR, new_user()))
+
+        with ThreadPoolExecutor(5) as threads:
+            running = [threads.submit(journal.leadership.run, stop), *(threads.submit(save) for _ in range(4))]
+            wait_for(lambda: len(positions) > 50)
+            assert not placed
+            process.kill()
+            killed = monotonic()
+            wait_for(lambda: journal.leadership.is_held)
+            assert monotonic() - killed < leases.TERM_SECONDS + SLACK_SECONDS
+            assert len(placed) > 50
+            wait_for(lambda: not other._handover._line.is_dead)
+            stop.set()
+            for one in running:
+                one.result()
+        assert sorted(positions) == list(range(1, len(positions) + 1))
+
     def test_a_silent_leader_is_not_waited_for_and_its_late_write_is_void(self, leader, journal, other, monkeypatch):
         monkeypatch.setattr(handover, "ANSWER_SECONDS", 0.3)
         log, user, handed = MongoEventLog(other), new_user(), []
@@ -213,7 +240,6 @@ class HandoverContract:
     def test_a_leader_that_was_stopped_past_its_term_does_no_harm(self, leader, journal, other, placed, monkeypatch):
         """It wakes up with commits that were stored by others since, and in a role that another one plays."""
         monkeypatch.setattr(handover, "ANSWER_SECONDS", 0.3)
-        monkeypatch.setattr(handover, "TERM_SECONDS", 0.0)
         monkeypatch.setattr(leases, "TERM_SECONDS", 1.0)
         log, old = MongoEventLog(other), leader("answers")
         user = new_user()
