@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 TRY_AGAIN_SECONDS = 1.0
 LONGEST_SECONDS = 24 * 3600.0
-"""Then the role is given up and taken anew, with new secrets in the lease."""
+"""Then the role is given up and taken anew, with new secrets in the lease: no key seals more than 2^32 letters with
+random nonces (NIST SP 800-38D, 8.3)."""
 
 
 class Leadership:

@@ -36,8 +36,8 @@ def leading(journal: Journal):
     stop = threading.Event()
     thread = threading.Thread(target=journal.leadership.run, args=(stop,))
     thread.start()
-    wait_for(lambda: _can_be_reached(journal))
     try:
+        wait_for(lambda: _can_be_reached(journal))
         yield
     finally:
         stop.set()

@@ -14,7 +14,7 @@ import redis
 
 from adapters.embedded.redis import Redis
 from adapters.embedded.server import free_port
-from adapters.mongo import tail
+from adapters.mongo import leadership, tail
 from adapters.mongo.bell import Bell
 from adapters.mongo.commits import Commit
 from adapters.mongo.journal import Journal
@@ -175,6 +175,14 @@ class TestRedisWay(HandoverContract):
             log.save(OPERATOR, new_user())
         log.save(OPERATOR, new_user())
         assert [commit.is_doubtful for commit in placed] == [False]
+
+    def test_a_leader_takes_a_new_key_in_time(self, journal, database, monkeypatch):
+        monkeypatch.setattr(leadership, "LONGEST_SECONDS", 0.3)
+        monkeypatch.setattr(leadership, "RENEWAL_SECONDS", 0.1)
+        monkeypatch.setattr(leadership, "TRY_AGAIN_SECONDS", 0.0)
+        keys = set()
+        with leading(journal):
+            wait_for(lambda: keys.update(database.leases.distinct("state.redis.key")) or len(keys) > 1)
 
     # Without Redis --------------------------------------------------------------------------------------------
 
