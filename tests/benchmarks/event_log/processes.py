@@ -4,13 +4,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from statistics import median
 from typing import NamedTuple
 
-from tests.benchmarks.event_log.rounds import in_turns, ratio
+from tests.benchmarks.event_log.rounds import Figures, in_turns, ratio
 from tests.benchmarks.event_log.servers import Servers, servers
 from tests.benchmarks.report import Row, percentile
 
@@ -38,7 +38,7 @@ class Round(NamedTuple):
     """Of these processes, the servers not counted, for each commit."""
 
 
-Rounds = dict[str, Sequence[Round]]
+Rounds = Mapping[str, Sequence[Round]]
 
 
 def table() -> list[Row]:
@@ -52,16 +52,15 @@ def fast(running: Servers) -> Iterator[Row]:
     layouts = {ONE: (ALONE, [32])} | {f"{FOUR}, {way}": (way, [8] * 4) for way in WAYS}
     rounds = measured(running, layouts, lambda processes: together(processes, APPENDS))
     for name in rounds:
-        is_one = name == ONE
-        rates, p99s = of(rounds, "rate"), of(rounds, "p99")
-        aims = ("", "") if is_one or name.endswith(ALONE) else (f"{LEAST_RATE}", f"at most {MOST_P99}")
-        beside = "" if is_one else ONE
-        yield Row(
-            name, f"{median(rates[name]):.0f} commits/s", beside, None if is_one else ratio(rates, name, ONE), aims[0]
-        )
-        yield Row(
-            f"{name}: p99", f"{median(p99s[name]):.1f} ms", beside, None if is_one else ratio(p99s, name, ONE), aims[1]
-        )
+        yield beside_one(name, name, of(rounds, "rate"), "commits/s", f"{LEAST_RATE}")
+        yield beside_one(f"{name}: p99", name, of(rounds, "p99"), "ms", f"at most {MOST_P99}")
+
+
+def beside_one(case: str, name: str, figures: Figures, unit: str, aim: str) -> Row:
+    value = f"{median(figures[name]):.0f} {unit}"
+    if name == ONE:
+        return Row(case, value)
+    return Row(case, value, ONE, ratio(figures, name, ONE), "" if name.endswith(ALONE) else aim)
 
 
 def paced(running: Servers) -> Iterator[Row]:
@@ -72,7 +71,8 @@ def paced(running: Servers) -> Iterator[Row]:
     rounds = measured(running, layouts, lambda processes: together(processes, PACED, PER_SECOND))
     for name, each in rounds.items():
         lost = median(one.lost for one in each)
-        yield Row(name, f"p99 {median(of(rounds, 'p99')[name]):.1f} ms, {lost:.0f} of {PACED} inserts lost a race")
+        p99 = median(of(rounds, "p99")[name])
+        yield Row(name, f"p99 {p99:.1f} ms, {lost:.0f} positions lost to others in {PACED} commits")
 
 
 def single(running: Servers) -> Iterator[Row]:
@@ -87,7 +87,7 @@ def single(running: Servers) -> Iterator[Row]:
         yield Row(name, figure, **beside)
 
 
-def of(rounds: Rounds, figure: str) -> dict[str, list[float]]:
+def of(rounds: Rounds, figure: str) -> Figures:
     return {name: [getattr(one, figure) for one in each] for name, each in rounds.items()}
 
 
