@@ -205,17 +205,20 @@ class HandoverContract:
                 positions.append(log.save(OPERATOR, new_user()))
 
         with ThreadPoolExecutor(5) as threads:
-            running = [threads.submit(journal.leadership.run, stop), *(threads.submit(save) for _ in range(4))]
-            wait_for(lambda: len(positions) > 50)
-            assert not placed
-            process.kill()
-            killed = monotonic()
-            wait_for(lambda: journal.leadership.is_held)
-            assert monotonic() - killed < leases.TERM_SECONDS + SLACK_SECONDS
-            assert len(placed) > 50
-            wait_for(lambda: not other._handover._line.is_dead)
-            stop.set()
-            for one in running:
+            threads.submit(journal.leadership.run, stop)
+            saving = [threads.submit(save) for _ in range(4)]
+            try:
+                wait_for(lambda: len(positions) > 50)
+                assert not placed
+                process.kill()
+                killed = monotonic()
+                wait_for(lambda: journal.leadership.is_held)
+                assert monotonic() - killed < leases.TERM_SECONDS + SLACK_SECONDS
+                assert len(placed) > 50
+                wait_for(lambda: not other._handover._line.is_dead)
+            finally:
+                stop.set()
+            for one in saving:
                 one.result()
         assert sorted(positions) == list(range(1, len(positions) + 1))
 

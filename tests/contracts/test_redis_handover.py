@@ -203,14 +203,17 @@ class TestRedisWay(HandoverContract):
 
         with leading(leader), ThreadPoolExecutor(4) as callers:
             saving = [callers.submit(save) for _ in range(4)]
-            wait_for(lambda: len(positions) > 50)
-            own_redis.kill()
-            before = len(positions)
-            wait_for(lambda: len(positions) > before + 50)
-            own_redis.start()
-            wait_for(lambda: other._handover._line and not other._handover._line.is_dead, 20.0)
-            stop.set()
-            [one.result() for one in saving]
+            try:
+                wait_for(lambda: len(positions) > 50)
+                own_redis.kill()
+                before = len(positions)
+                wait_for(lambda: len(positions) > before + 50)
+                own_redis.start()
+                wait_for(lambda: other._handover._line and not other._handover._line.is_dead, 20.0)
+            finally:
+                stop.set()
+            for one in saving:
+                one.result()
         assert sorted(positions) == list(range(1, len(positions) + 1))
         leader.close()
         other.close()
