@@ -14,7 +14,7 @@ import redis
 
 from adapters.embedded.redis import Redis
 from adapters.embedded.server import free_port
-from adapters.mongo import leadership, tail
+from adapters.mongo import handover, leadership, tail
 from adapters.mongo.bell import Bell
 from adapters.mongo.commits import Commit
 from adapters.mongo.journal import Journal
@@ -183,6 +183,18 @@ class TestRedisWay(HandoverContract):
         keys = set()
         with leading(journal):
             wait_for(lambda: keys.update(database.leases.distinct("state.redis.key")) or len(keys) > 1)
+
+    def test_whoever_hears_no_answers_any_more_asks_anew(self, journal, other, database, client):
+        """Redis ends the connections of those who listen; the leader is heard again, the asker would wait in vain."""
+        log = MongoEventLog(other)
+        with leading(journal):
+            log.save(OPERATOR, new_user())
+            channel = self.address(database).channel
+            client.client_kill_filter(_type="pubsub")
+            wait_for(lambda: dict(client.pubsub_numsub(channel))[channel.encode()] == 1)
+            begun = monotonic()
+            assert log.save(OPERATOR, new_user()) == 2
+            assert monotonic() - begun < handover.ANSWER_SECONDS
 
     # Without Redis --------------------------------------------------------------------------------------------
 
