@@ -39,11 +39,8 @@ class Transactions:
         self._lock = Lock()
         # Without a causal session: SecantusDB then needs one exchange less.
         self._session = self._client.start_session(causal_consistency=False)
-
-    @property
-    def session(self) -> UUID:
+        self.session = UUID(bytes=self._session.session_id["id"])
         """Its id: whoever knows it can end the open transaction."""
-        return UUID(bytes=self._session.session_id["id"])
 
     def run(self, act: Callable[[ClientSession], T]) -> T:
         """What `act` returns, once what it did is stored for good. It is called again after a conflict."""
