@@ -12,10 +12,11 @@ from pymongo import IndexModel, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import ClientBulkWriteException, DuplicateKeyError
+from pymongo.results import ClientBulkWriteResult
 
 from adapters.mongo.connection import Document, durable, newest, reachable
-from adapters.mongo.transactions import in_transaction
+from adapters.mongo.transactions import Transactions
 from application.ports import Task
 from projections import execution_status, sandbox_tasks
 from projections.engine import BatchTooLarge, Cursor, CursorLost, Move
@@ -26,6 +27,7 @@ T = TypeVar("T")
 POINTER_SECONDS = 0.5
 TRANSACTION_BYTES = 4 * 1024 * 1024
 """SecantusDB refuses a transaction of more than a fifteenth of its cache, each time; half of that is used."""
+DUPLICATE_KEY = 11000
 SMALL_BATCH = 16
 """So few documents are never too large together."""
 
@@ -47,6 +49,7 @@ class MongoReadModels:
         self._generations = durable(database, "generations")
         self._cursors = durable(database, "cursors")
         self._pointers = Pointers()
+        self._transactions = Transactions(self._cursors)
 
     def prepare(self, projections: Iterable[Projection], lane_heads: Mapping[int, int], lanes: int) -> None:
         """Make what is missing: a new read model starts at 0, a new effect at the head of each lane."""
@@ -83,27 +86,31 @@ class MongoReadModels:
         generation = self.generation(projection.name)
         id = cursor_id(projection.name, generation, lane)
         with reachable():
-            found = in_transaction(self._client, lambda session: self._next_epoch(id, session))
+            found = self._transactions.take_over(id, {"$inc": {"epoch": 1}})
         if found is None:
             raise CursorMissing(f"{projection.name}, lane {lane}")
         return Cursor(projection.name, generation, lane, found["position"], found["epoch"] + 1)
 
-    def _next_epoch(self, id: str, session: ClientSession) -> Document | None:
-        return self._cursors.find_one_and_update({"_id": id}, {"$inc": {"epoch": 1}}, session=session)
-
     def commit(self, moves: Sequence[Move]) -> None:
         with reachable():
-            in_transaction(self._client, lambda session: self._write(moves, session))
+            self._transactions.run(lambda session: self._write(moves, session))
 
     def _write(self, moves: Sequence[Move], session: ClientSession) -> None:
         steps = [self._step(move.cursor, move.position) for move in moves]
         puts = [self._put(move.cursor, id, fields) for move in moves for id, fields in move.changes.items()]
         if len(puts) > SMALL_BATCH and self._size(moves) > TRANSACTION_BYTES:
             raise BatchTooLarge
-        written = self._client.bulk_write([*steps, *puts], session=session, verbose_results=True)
-        # An update that matches nothing does not abort the transaction by itself.
+        written = self._in_order([*steps, *puts], session)
         if any(written.update_results[index].matched_count != 1 for index in range(len(steps))):
-            raise CursorLost
+            raise CursorLost  # there is no such cursor any more
+
+    def _in_order(self, changes: Sequence[UpdateOne], session: ClientSession) -> ClientBulkWriteResult:
+        try:
+            return self._client.bulk_write(changes, session=session, verbose_results=True)
+        except ClientBulkWriteException as error:
+            if any(refused["code"] == DUPLICATE_KEY for refused in error.details["writeErrors"]):
+                raise CursorLost from error
+            raise error.error or error from None
 
     def _size(self, moves: Sequence[Move]) -> int:
         options = self._database.codec_options
@@ -112,13 +119,17 @@ class MongoReadModels:
         )
 
     def _step(self, cursor: Cursor, position: int) -> UpdateOne:
-        """Moves the cursor while nobody else has claimed or moved it."""
+        """Moves the cursor while nobody else has claimed or moved it.
+
+        Otherwise it is a second one with the same id, so the server refuses it and all that follows: an owner of old,
+        stopped right here, holds no document of the lane.
+        """
         as_claimed = {
             "_id": cursor_id(cursor.projection, cursor.generation, cursor.lane),
             "epoch": cursor.epoch,
             "position": cursor.position,
         }
-        return UpdateOne(as_claimed, {"$set": {"position": position}}, namespace=self._cursors.full_name)
+        return UpdateOne(as_claimed, {"$set": {"position": position}}, upsert=True, namespace=self._cursors.full_name)
 
     def _put(self, cursor: Cursor, id: UUID, fields: Mapping[str, Any]) -> UpdateOne:
         namespace = f"{self._database.name}.{collection_name(cursor.projection, cursor.generation)}"
