@@ -16,8 +16,6 @@ log = logging.getLogger(__name__)
 
 NEAR = 1_000
 """So few events are folded by whoever swaps, in the end."""
-TRIES = 5
-"""How often the live one is raced before it is held for a moment."""
 
 
 class Stopped(Exception):
@@ -97,14 +95,12 @@ class Rebuild:
         return min(self._generations.positions(self._projection.name, generation.number).values())
 
     def _swap(self, generation: Generation, stop: Event) -> None:
-        """The log is ahead of the live one by its way through Kafka; that is the time there is."""
+        """The live one is held for a moment, so that it cannot always be ahead."""
         lanes = range(self._log.lanes)
         refolding = Refolding(self._log, self._store, self._projection, generation.number, lanes)
-        for number in range(10 * TRIES):
-            if stop.is_set():
-                raise Stopped
-            if number >= TRIES:
-                self._generations.hold(self._projection.name)
+        while not stop.is_set():
+            refolding.run(self._log.head())
+            self._generations.hold(self._projection.name)
             refolding.run(self._log.head())
             try:
                 self._generations.swap(self._projection.name, generation)
@@ -112,4 +108,4 @@ class Rebuild:
                 log.info("swapping is tried again: %s", race)
             else:
                 return
-        raise Refused("the live one is always ahead of the new one; try again when there is less to do")
+        raise Stopped

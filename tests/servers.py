@@ -1,5 +1,6 @@
 """Embedded servers that tests start and stop: each a process of its own, with its files in a temporary folder."""
 
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -8,9 +9,23 @@ from pathlib import Path
 
 from adapters.embedded.kafka import Kafka
 from adapters.embedded.secantus import Secantus
-from adapters.embedded.server import Server, free_port
+from adapters.embedded.server import LOOPBACK, Server
 
 START_SECONDS = 30
+_reserved: list[socket.socket] = []
+
+
+def reserved_port() -> int:
+    """A port of loopback that no other program is given while these tests run.
+
+    It is bound and not listened on: connections are refused, and a server that sets SO_REUSEADDR, as all here do, may
+    listen on it whenever it starts.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((LOOPBACK, 0))
+    _reserved.append(holder)
+    return int(holder.getsockname()[1])
 
 
 class Running:
@@ -57,8 +72,8 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
 
 
 def secantus(folder: Path) -> Secantus:
-    """An embedded Mongo on a free port."""
-    return Secantus(folder / "mongo", free_port())
+    """An embedded Mongo on a port of its own."""
+    return Secantus(folder / "mongo", reserved_port())
 
 
 def kafka(folder: Path, lanes: int = 8) -> Kafka:

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.embedded.server import free_port
 from adapters.supervisor.records import WORK
 from ops.up.folder import Running, read
+from tests.servers import reserved_port
 
 START_SECONDS = 90.0
 PASSWORD = re.compile(r"password (\S+)")
@@ -30,7 +30,7 @@ class System:
     def __init__(self, data: Path, *options: str) -> None:
         self.data = data
         self.options = options
-        self.port = free_port()
+        self.port = reserved_port()
         self.username = "admin"
         self.password = ""
 

@@ -12,7 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from adapters.mongo.connection import Document, durable, newest, reachable
-from adapters.mongo.transactions import in_transaction
+from adapters.mongo.transactions import Transactions
 from projections.generations import Generation, NotCaughtUp, Pointer
 from projections.projection import Projection
 
@@ -31,6 +31,7 @@ class MongoGenerations:
         self._pointers = durable(database, "generations")
         self._cursors = durable(database, "cursors")
         self._letters = durable(database, "dead_letters")
+        self._transactions = Transactions(self._cursors)
 
     # At the start ---------------------------------------------------------------------------------------------
 
@@ -136,19 +137,22 @@ class MongoGenerations:
     def hold(self, projection: str) -> None:
         with reachable():
             generation = self.pointer(projection).generation
-            in_transaction(self._database.client, lambda session: self._shut_out(projection, generation, session))
+            for lane in self._positions(projection, generation):
+                self._transactions.take_over(cursor_id(projection, generation, lane), {"$inc": {"epoch": 1}})
 
     def swap(self, projection: str, to: Generation) -> None:
         """In one transaction: the live cursors are fenced off and compared, then the pointer is moved."""
         with reachable():
-            in_transaction(self._database.client, lambda session: self._swap(projection, to, session))
+            self._transactions.run(lambda session: self._swap(projection, to, session))
         self._drop_dropped(projection)
 
     def _swap(self, projection: str, to: Generation, session: ClientSession) -> None:
         pointer = as_pointer(there(projection, self._pointers.find_one({"_id": projection}, session=session)))
         if pointer.generation == to.number:
             return
-        self._shut_out(projection, pointer.generation, session)
+        for lane in self._positions(projection, pointer.generation, session):
+            owned = {"_id": cursor_id(projection, pointer.generation, lane)}
+            self._cursors.update_one(owned, {"$inc": {"epoch": 1}}, session=session)
         old, new = (self._positions(projection, number, session) for number in (pointer.generation, to.number))
         if behind := {lane for lane, position in old.items() if new[lane] < position}:
             raise NotCaughtUp(f"{projection}: lanes {sorted(behind)}")
@@ -164,11 +168,6 @@ class MongoGenerations:
             building=None,
             dropped=(*pointer.dropped, *replaced),
         )
-
-    def _shut_out(self, projection: str, generation: int, session: ClientSession) -> None:
-        for lane in self._positions(projection, generation, session):
-            owned = {"_id": cursor_id(projection, generation, lane)}
-            self._cursors.update_one(owned, {"$inc": {"epoch": 1}}, session=session)
 
     def _change(self, projection: str, expected: Document, session: ClientSession | None = None, **fields: Any) -> None:
         found = {"_id": projection, **expected}

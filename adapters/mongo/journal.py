@@ -7,7 +7,7 @@ from uuid import UUID
 from adapters.mongo.bell import Bell, ChangeStreamBell
 from adapters.mongo.commits import Commit, Line, Mark, collection, prepare
 from adapters.mongo.connection import Place
-from adapters.mongo.handover import AnswerMissing, Handover, NobodyWrites
+from adapters.mongo.handover import AnswerMissing, Handover, NobodyWrites, Way
 from adapters.mongo.heads import Head, LaneHeads
 from adapters.mongo.leadership import Leadership
 from adapters.mongo.reading import Reading
@@ -20,7 +20,8 @@ from adapters.mongo.writer import Writer
 class Journal:
     """One store's commits, opened. Makes the store, with this number of lanes, when there is none.
 
-    `bell_of` makes the store's bell; without it a change stream serves.
+    `bell_of` makes the store's bell; without it a change stream serves. `ways` lead to the process that writes for all,
+    the better first; without any, this one writes for itself.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Journal:
         database: Place,
         lanes_when_new: int = 8,
         bell_of: Callable[[Store], Bell] | None = None,
+        ways: Sequence[Way] = (),
     ) -> None:
         self.database = database
         commits = collection(database)
@@ -35,8 +37,8 @@ class Journal:
         self.bell = bell_of(self.store) if bell_of else ChangeStreamBell(commits)
         self.recent = Recent()
         self.writer = Writer(Tail(commits, self.bell, self.recent), self.bell)
-        self._handover = Handover(database)
-        self.leadership = Leadership(database, self.writer)
+        self._handover = Handover(database, ways)
+        self.leadership = Leadership(database, self.writer, ways)
         self.reading = Reading(commits)
         self.head = Head(commits)
         self.lane_heads = LaneHeads(commits, self.head, self.store.lanes)

@@ -38,8 +38,13 @@ class Writes:
         self._database = database.name
 
     def step(self, cursor: Cursor, position: int) -> UpdateOne:
-        """Moves the cursor while nobody else has claimed or moved it."""
-        return UpdateOne(as_claimed(cursor), {"$set": {"position": position}}, namespace=f"{self._database}.{CURSORS}")
+        """Moves the cursor while nobody else has claimed or moved it.
+
+        Otherwise it is a second one with the same id, so the server refuses it and all that follows: an owner of old,
+        stopped right here, holds no document of the lane.
+        """
+        moved = {"$set": {"position": position}}
+        return UpdateOne(as_claimed(cursor), moved, upsert=True, namespace=f"{self._database}.{CURSORS}")
 
     def puts(self, move: Move) -> Iterator[UpdateOne]:
         namespace = f"{self._database}.{collection_name(move.cursor.projection, move.cursor.generation)}"

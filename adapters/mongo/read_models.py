@@ -11,7 +11,8 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import PyMongoError
+from pymongo.errors import ClientBulkWriteException, PyMongoError
+from pymongo.results import ClientBulkWriteResult
 
 from adapters.mongo.connection import Document, durable, reachable
 from adapters.mongo.generations import CursorMissing, MongoGenerations, Pointers, collection_name, cursor_id
@@ -20,6 +21,7 @@ from adapters.mongo.moves import (
     DISCARDS,
     LETTERS,
     UNWRITABLE,
+    Write,
     Writes,
     as_claimed,
     as_letter,
@@ -28,7 +30,7 @@ from adapters.mongo.moves import (
     size,
     update,
 )
-from adapters.mongo.transactions import in_transaction
+from adapters.mongo.transactions import Transactions
 from projections import execution_status
 from projections.generations import Pointer
 from projections.letters import Letter
@@ -39,7 +41,7 @@ T = TypeVar("T")
 
 TRANSACTION_BYTES = 4 * 1024 * 1024
 """SecantusDB refuses a transaction of more than a fifteenth of its cache, each time; half of that is used."""
-PAGE = 1_000
+DUPLICATE_KEY = 11000
 SMALL_BATCH = 16
 """So few documents are never too large together."""
 
@@ -55,6 +57,7 @@ class MongoReadModels:
         self._discards = durable(database, DISCARDS)
         self._writes = Writes(database)
         self._live = Pointers()
+        self._transactions = Transactions(self._cursors)
         self.generations = MongoGenerations(database)
 
     # Owning a lane --------------------------------------------------------------------------------------------
@@ -65,14 +68,11 @@ class MongoReadModels:
     def claim_generation(self, projection: Projection, generation: int, lane: int) -> Cursor:
         id = cursor_id(projection.name, generation, lane)
         with reachable():
-            found = in_transaction(self._client, lambda session: self._next_epoch(id, session))
+            found = self._transactions.take_over(id, {"$inc": {"epoch": 1}})
         if found is None:
             raise CursorMissing(f"{projection.name}, generation {generation}, lane {lane}")
         part = msgspec.convert(found["part"], Part) if found.get("part") else None
         return Cursor(projection.name, generation, lane, found["position"], found["epoch"] + 1, part)
-
-    def _next_epoch(self, id: str, session: ClientSession) -> Document | None:
-        return self._cursors.find_one_and_update({"_id": id}, {"$inc": {"epoch": 1}}, session=session)
 
     def pointers(self) -> Mapping[str, Pointer]:
         return self.generations.pointers()
@@ -96,7 +96,7 @@ class MongoReadModels:
 
     def commit(self, moves: Sequence[Move]) -> None:
         with _telling_what_is_refused(moves):
-            in_transaction(self._client, lambda session: self._write(moves, session))
+            self._transactions.run(lambda session: self._write(moves, session))
 
     def _write(self, moves: Sequence[Move], session: ClientSession) -> None:
         changes = [change for move in moves for change in move.changes.values()]
@@ -108,10 +108,17 @@ class MongoReadModels:
             *(discard for move in moves for discard in self._writes.discards(move)),
         ]
         letters = [write for move in moves for write in self._writes.letters(move)]
-        written = self._client.bulk_write([*updates, *letters], session=session)
-        # A step that matches nothing does not abort the transaction by itself; all others match or insert.
-        if written.matched_count + written.upserted_count != len(updates):
-            raise CursorLost
+        written = self._in_order([*updates, *letters], session)
+        if any(written.update_results[index].matched_count != 1 for index in range(len(moves))):
+            raise CursorLost  # there is no such cursor any more
+
+    def _in_order(self, writes: Sequence[Write], session: ClientSession) -> ClientBulkWriteResult:
+        try:
+            return self._client.bulk_write(writes, session=session, verbose_results=True)
+        except ClientBulkWriteException as error:
+            if any(refusal["code"] == DUPLICATE_KEY for refusal in error.details["writeErrors"]):
+                raise CursorLost from error
+            raise error.error or error from None
 
     def fill(self, move: Move) -> None:
         """Store a step of any size in a generation that nobody reads yet.
@@ -159,7 +166,7 @@ class MongoReadModels:
             if beside:
                 self._client.bulk_write(beside, session=session)
 
-        in_transaction(self._client, write)
+        self._transactions.run(write)
 
     # Asking ---------------------------------------------------------------------------------------------------
 

@@ -63,7 +63,10 @@ class Tail:
             return int(placing["_id"])
 
     def place_doubtful(self, commit: Commit) -> int:
-        """Store what another process was asked to store, and may have stored or store yet: exactly once."""
+        """Store what another process was asked to store, and may have stored or store yet: exactly once.
+
+        Raises IntegrityError, or OutcomeUnknown when the server cannot be reached.
+        """
         if stored := self._find(commit):
             return stored
         try:
@@ -72,6 +75,8 @@ class Tail:
             if stored := self._find(commit):
                 return stored
             raise
+        except OperationalError as error:  # not by this process, that is
+            raise OutcomeUnknown(str(error)) from error
 
     def _find(self, commit: Commit) -> int:
         """The first position of a commit that a majority holds; 0 when there is none."""

@@ -5,16 +5,14 @@ from threading import Event, Thread
 from uuid import UUID
 
 from redis import Redis
-from redis.client import PubSub
 from redis.exceptions import RedisError
 
 from adapters.mongo.bell import Bell
 from adapters.mongo.store import Store
+from adapters.redis.hearing import hear
 
 log = logging.getLogger(__name__)
 
-LISTEN_SECONDS = 1.0
-TRY_AGAIN_SECONDS = 0.5
 PAUSE_SECONDS = 0.005
 """Between two rings, so that telling and hearing of each of many commits does not slow the commits themselves."""
 
@@ -61,20 +59,10 @@ class RedisBell(Bell):
         return True
 
     def _listen(self) -> None:
-        while not self._closed.is_set():
-            try:
-                self._hear()
-            except RedisError as error:
-                log.warning("the bell of other processes cannot be heard: %s", error)
-                self._closed.wait(TRY_AGAIN_SECONDS)
+        hear(self._redis, self._channel, self._closed, self._hear, "the bell of other processes")
 
-    def _hear(self) -> None:
-        with PubSub(self._redis.connection_pool, ignore_subscribe_messages=True) as pubsub:
-            pubsub.subscribe(self._channel)
-            while not self._closed.is_set():
-                message = pubsub.get_message(timeout=LISTEN_SECONDS)
-                if message is not None:
-                    super().ring(int(message["data"]))
+    def _hear(self, end: bytes) -> None:
+        super().ring(int(end))
 
 
 def channel_of(store: UUID) -> str:

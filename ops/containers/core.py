@@ -19,9 +19,11 @@ from adapters.mongo.mailbox import MongoMailbox
 from adapters.mongo.people import MongoCredentials, MongoSessions
 from adapters.mongo.read_models import MongoReadModels
 from adapters.mongo.seals import MongoSeals
+from adapters.mongo.sockets import SocketWay
 from adapters.mongo.stored import MongoStored
 from adapters.mongo.waiting import MongoWaiting
 from adapters.redis.bell import RedisBell
+from adapters.redis.handover import RedisWay
 from adapters.secrets.names import HmacNames
 from adapters.secrets.passwords import Argon2Passwords
 from application.accounts import Accounts
@@ -80,7 +82,8 @@ class Core(containers.DeclarativeContainer):
     database = providers.Singleton(lambda client, name: client[name], mongo, settings.provided.mongo_database)
     redis = providers.Singleton(Redis.from_url, settings.provided.redis_url, socket_timeout=REDIS_TIMEOUT_SECONDS)
     bell_of = providers.Callable(lambda redis: partial(RedisBell, redis), redis)
-    journal = providers.Singleton(Journal, database, bell_of=bell_of)
+    ways = providers.List(providers.Factory(SocketWay), providers.Factory(RedisWay, settings.provided.redis_url))
+    journal = providers.Singleton(Journal, database, bell_of=bell_of, ways=ways)
     log = providers.Singleton(MongoEventLog, journal)
     keyring = providers.Singleton(Keyring, database, master_keys)
     data_keys = providers.Singleton(DataKeys, database, keyring)

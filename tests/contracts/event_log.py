@@ -124,6 +124,22 @@ class EventLogContract:
             assert sum(threads.map(change, range(20))) == 1
         assert [event.version for event in self.log.history(user.id)] == [1, 2]
 
+    def test_in_a_crowd_those_in_conflict_fail_and_nobody_else(self):
+        """However a log stores together what many want stored at once: every fifth one wants what is taken."""
+        taken = new_user()
+        self.log.save(OPERATOR, taken)
+
+        def save(number: int) -> bool:
+            try:
+                self.log.save(OPERATOR, new_user(None if number % 5 else taken.id))
+            except VersionConflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(20) as threads:
+            assert list(threads.map(save, range(100))) == [number % 5 != 0 for number in range(100)]
+        assert [event.position for event in self.log.read(0, 1_000)] == list(range(1, 82))
+
     # Positions ------------------------------------------------------------------------------------------------
 
     def test_positions_have_no_hole_however_many_write(self):

@@ -15,6 +15,7 @@ from adapters.mongo.journal import Journal
 from adapters.mongo.processes import MongoProcessRecorder
 from adapters.mongo.settling import OutcomeUnknown
 from adapters.mongo.tracking import MongoTrackingRecorder
+from adapters.mongo.transactions import Transactions
 from tests.contracts.test_mongo_log import Flaky
 from tests.contracts.test_mongo_writer_role import leading, wait_for
 from tests.servers import running, secantus
@@ -286,17 +287,17 @@ def test_of_many_views_that_count_one_notification_exactly_one_does(view, databa
 def breaks(monkeypatch):
     """Breaks the connection in transactions to come: before the commit arrives, or after."""
     breaks: list[str] = []
-    act_in_transaction = tracking.in_transaction
+    run = Transactions.run
 
-    def flaky(client, act: Callable):
+    def flaky(transactions, act: Callable):
         when = breaks.pop(0) if breaks else "never"
         if when == "before":
             raise AutoReconnect("the connection broke")
-        act_in_transaction(client, act)
+        run(transactions, act)
         if when == "after":
             raise AutoReconnect("the connection broke")
 
-    monkeypatch.setattr(tracking, "in_transaction", flaky)
+    monkeypatch.setattr(Transactions, "run", flaky)
     return breaks
 
 

@@ -1,108 +1,34 @@
-"""One process writes for all: what is handed over is stored once, whoever dies or hangs, and grouped with the rest."""
+"""One process writes for all; what each of them remembers of the log is a hint."""
 
-import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from time import monotonic
 
 import pytest
+from eventsourcing.persistence import OperationalError
 
-from adapters.mongo import handover, wire
 from adapters.mongo.bell import Bell
 from adapters.mongo.commits import Commit
 from adapters.mongo.journal import Journal
-from adapters.mongo.leases import Lease
 from adapters.mongo.log import MongoEventLog
+from adapters.mongo.sockets import SocketWay
 from application.handler import change
-from application.ports import VersionConflict
 from domain.aggregate import DomainError
 from domain.user import User
 from tests.contracts.event_log import NOON, OPERATOR, new_user
-
-
-@contextmanager
-def leading(journal: Journal):
-    """This one writes for the others."""
-    stop = threading.Event()
-    thread = threading.Thread(target=journal.leadership.run, args=(stop,))
-    thread.start()
-    wait_for(lambda: _can_be_reached(journal))
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def _can_be_reached(journal: Journal) -> bool:
-    return journal.leadership.is_held and "socket" in journal.database.leases.find_one({"_id": "writer"})["state"]
-
-
-def wait_for(condition) -> None:
-    deadline = monotonic() + 10
-    while not condition():
-        assert monotonic() < deadline
-        threading.Event().wait(0.01)
+from tests.contracts.handing_over import leading, wait_for
 
 
 @pytest.fixture
 def journal(database):
-    opened = Journal(database, bell_of=lambda _: Bell())
+    opened = Journal(database, bell_of=lambda _: Bell(), ways=[SocketWay()])
     yield opened
     opened.close()
 
 
 @pytest.fixture
 def other(database):
-    opened = Journal(database, bell_of=lambda _: Bell())
+    opened = Journal(database, bell_of=lambda _: Bell(), ways=[SocketWay()])
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def placed(other, monkeypatch):
-    """What the process that should hand over stores by itself."""
-    own: list[Commit] = []
-    submit = other.writer.submit
-    monkeypatch.setattr(other.writer, "submit", lambda commit: own.append(commit) or submit(commit))
-    return own
-
-
-def test_commits_are_handed_over_and_grouped(journal, other, placed, database):
-    log = MongoEventLog(other)
-    with leading(journal), ThreadPoolExecutor(16) as callers:
-        users = [new_user() for _ in range(200)]
-        positions = sorted(callers.map(lambda user: log.save(OPERATOR, user), users))
-    assert positions == list(range(1, 201))
-    assert not placed
-    assert database.commits.count_documents({}) < 200
-
-
-def test_a_conflict_is_told_to_the_one_who_caused_it(journal, other, placed):
-    log, first = MongoEventLog(other), new_user()
-    with leading(journal):
-        log.save(OPERATOR, first)
-        with pytest.raises(VersionConflict):
-            log.save(OPERATOR, new_user(first.id))
-    assert log.head() == 1
-    assert not placed
-
-
-def test_with_nobody_leading_everybody_writes_for_himself(other, placed):
-    assert MongoEventLog(other).save(OPERATOR, new_user()) == 1
-    assert len(placed) == 1
-
-
-def test_a_leader_that_is_gone_is_missed_by_nobody_and_found_again(journal, other, placed):
-    log = MongoEventLog(other)
-    with leading(journal):
-        log.save(OPERATOR, new_user())
-    log.save(OPERATOR, new_user())
-    assert len(placed) == 1
-    with leading(journal):
-        wait_for(lambda: (log.save(OPERATOR, new_user()), len(placed) < log.head() - 1)[1])
-    assert [event.position for event in log.read(0, 1000)] == list(range(1, log.head() + 1))
 
 
 def test_one_at_a_time_leads_and_the_next_takes_over_what_was_given_up(journal, other):
@@ -117,64 +43,7 @@ def test_one_at_a_time_leads_and_the_next_takes_over_what_was_given_up(journal, 
     waiting.join()
 
 
-# A leader that does not answer --------------------------------------------------------------------------------
-
-
-class Broken:
-    """Takes a commit, stores it before, after, or never, and ends the connection without an answer."""
-
-    def __init__(self, journal: Journal, when: str) -> None:
-        self._journal = journal
-        self._when = when
-        self._socket = socket.socket(socket.AF_UNIX)
-        self.took: Commit | None = None
-        self._thread = threading.Thread(target=self._take)
-
-    def __enter__(self):
-        self._socket.bind(wire.address(self._when))
-        self._socket.listen()
-        lease = Lease(self._journal.database, "writer")
-        lease.acquire()
-        lease.keep({"socket": self._when})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._thread.join()
-        self._socket.close()
-
-    def _take(self) -> None:
-        self._connection, _ = self._socket.accept()
-        handed = wire.receive(self._connection, wire.Handed)
-        self.took = Commit(handed.lines, handed.id)
-        if self._when == "stored":
-            self._journal.writer.submit(self.took).result()
-        if self._when != "hangs":
-            self._connection.close()
-
-
-def test_what_was_stored_without_an_answer_is_found(journal, other):
-    log = MongoEventLog(other)
-    with Broken(journal, "stored"):
-        assert log.save(OPERATOR, new_user()) == 1
-    assert log.head() == 1
-
-
-def test_what_was_not_stored_is_stored(journal, other):
-    log = MongoEventLog(other)
-    with Broken(journal, "lost"):
-        assert log.save(OPERATOR, new_user()) == 1
-    assert log.head() == 1
-
-
-def test_a_leader_that_hangs_is_not_waited_for_and_its_late_write_is_void(journal, other, monkeypatch):
-    monkeypatch.setattr(handover, "ANSWER_SECONDS", 0.2)
-    log, user = MongoEventLog(other), new_user()
-    with Broken(journal, "hangs") as broken:
-        assert log.save(OPERATOR, user) == 1
-    late = journal.writer.submit(broken.took)
-    assert type(late.exception()).__name__ == "IntegrityError"
-    assert log.head() == 1
+# A commit that another process may have stored ----------------------------------------------------------------
 
 
 def test_a_write_that_overtakes_the_second_try_is_its_success(journal, other):
@@ -203,30 +72,20 @@ def test_a_conflict_of_a_second_try_is_a_conflict(journal, other):
     assert type(other.writer.submit(commit).exception()).__name__ == "IntegrityError"
 
 
+def test_a_second_try_that_does_not_arrive_says_nothing_of_the_first(other, monkeypatch):
+    """The old leader may reach the server, and store it yet."""
+
+    def refuse(_):
+        raise OperationalError("the server cannot be reached")
+
+    commit = Commit(MongoEventLog(other)._lines(OPERATOR, new_user()))
+    commit.is_doubtful = True
+    monkeypatch.setattr(other.writer._tail, "place", refuse)
+    assert type(other.writer.submit(commit).exception()).__name__ == "OutcomeUnknown"
+
+
 def commit_again(commit: Commit) -> Commit:
     return Commit(commit.lines, commit.id)
-
-
-@pytest.mark.parametrize("error", ["IntegrityError", "OutcomeUnknown", "OperationalError"])
-def test_errors_arrive_as_what_they_are(error):
-    outcome = wire.Answer(Commit([line()]).id, error=error, message="why").outcome()
-    assert (type(outcome).__name__, str(outcome)) == (error, "why")
-
-
-def line():
-    return wire.Line(new_user().id, 1, "User.Registered", 0, b"{}")
-
-
-def test_a_stranger_is_not_served(journal, monkeypatch):
-    monkeypatch.setattr(wire, "is_own", lambda _: False)
-    with leading(journal):
-        name = journal.database.leases.find_one({"_id": "writer"})["state"]["socket"]
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(wire.address(name))
-            with suppress(BrokenPipeError):  # he may be turned away before he has spoken
-                connection.sendall(wire.frame(wire.Handed(Commit([line()]).id, [line()])))
-            assert wire.receive(connection, wire.Answer) is None
-    assert journal.head.find() == 0
 
 
 # What this process remembers ----------------------------------------------------------------------------------

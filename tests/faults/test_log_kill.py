@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.embedded.redis import Redis
+from adapters.embedded.server import free_port
 from adapters.mongo.connection import connect
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
@@ -19,6 +21,8 @@ TERM_SECONDS = 1.0
 ANSWERS_EACH_LIFE = 20
 LEADERS = 4
 """So many processes that led were killed, at least."""
+HANDED = 20
+"""So many commits were handed over, at least."""
 
 
 @pytest.fixture
@@ -27,26 +31,36 @@ def server(tmp_path):
         yield started
 
 
+@pytest.fixture(params=["socket", "redis"])
+def word(request, tmp_path):
+    """The way to the leader, as `tests.ways` takes it."""
+    if request.param == "socket":
+        yield request.param
+        return
+    with running(Redis.create(tmp_path, free_port()), tmp_path) as started:
+        yield started.address
+
+
 def stored(path: Path) -> int:
     """The number of acknowledgements, counted without reading each."""
     return path.read_bytes().count(b'"stored"') if path.exists() else 0
 
 
-def live_and_die(server: Running, notes: Path) -> None:
+def live_and_die(server: Running, notes: Path, word: str) -> None:
     """One writer process, killed -9 again and again, each time in the middle of its work."""
     for _ in range(KILLS):
         before = stored(notes)
-        with program("writing", server.address, "log", notes, str(THREADS), str(TERM_SECONDS)):
+        with program("writing", server.address, "log", notes, str(THREADS), str(TERM_SECONDS), word):
             wait_until(lambda: stored(notes) >= before + ANSWERS_EACH_LIFE, "a writer's acknowledgements")  # noqa: B023
 
 
-def test_writers_and_their_leaders_are_killed_and_nothing_is_lost_doubled_or_out_of_order(tmp_path, server):
+def test_writers_and_their_leaders_are_killed_and_nothing_is_lost_doubled_or_out_of_order(tmp_path, server, word):
     writers, reader = [tmp_path / f"writer-{number}" for number in range(PROCESSES)], tmp_path / "reader"
     client = connect(server.address)
     journal = Journal(client["log"])
     log = MongoEventLog(journal)
     with program("tailing", server.address, "log", reader), ThreadPoolExecutor(PROCESSES) as killers:
-        list(killers.map(lambda notes: live_and_die(server, notes), writers))
+        list(killers.map(lambda notes: live_and_die(server, notes, word), writers))
         wait_until(lambda: len(history.read(reader)) >= log.head(), "the reader's last event")
     checker.check_log(client["log"])
     events = checker.read_all(log)
@@ -55,5 +69,6 @@ def test_writers_and_their_leaders_are_killed_and_nothing_is_lost_doubled_or_out
     checker.check_reader(events, history.read(reader))
     assert any(isinstance(note, Told) and note.outcome is Outcome.REFUSED for note in notes), "no conflict was tried"
     assert client["log"].leases.find_one({"_id": "writer"})["epoch"] >= LEADERS
+    assert sum(path.with_suffix(".handed").stat().st_size for path in writers) >= HANDED
     journal.close()
     client.close()

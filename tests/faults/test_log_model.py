@@ -18,6 +18,7 @@ from adapters.mongo.commits import Commit, Line, Placed
 from adapters.mongo.connection import connect
 from adapters.mongo.handover import AnswerMissing
 from adapters.mongo.journal import Journal
+from adapters.mongo.sockets import SocketWay
 from tests.faults import checker
 from tests.faults.processes import wait_until
 from tests.servers import running, secantus
@@ -45,7 +46,7 @@ class LogMachine(RuleBasedStateMachine):
         self.leading: threading.Thread | None = None
 
     def open_journal(self) -> Journal:
-        self.opened.append(Journal(self.store, LANES, bell_of=lambda _: Bell()))
+        self.opened.append(Journal(self.store, LANES, bell_of=lambda _: Bell(), ways=[SocketWay()]))
         return self.opened[-1]
 
     # What clients do ------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Relays and consumers paused and killed, brokers killed, wiped and set back: consumers end as a fold of the log."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -25,6 +25,8 @@ from tests.servers import Running, running, secantus
 
 MESSAGE_SECONDS = 4.0
 """A message that has waited so long in the relay's producer used to be given up."""
+SOON_SECONDS = 30.0
+"""Half of what servers keep a transaction for, of which nobody is heard any more. Kafka gives a lane away after 6 s."""
 IN_THE_BATCH = 150
 """The relay stops before this position of a batch that is longer."""
 
@@ -73,8 +75,8 @@ class Mirror:
     def relay(self, pause_at: int = 0, role: str = "relay") -> Program:
         return self._programs.enter_context(program("relaying", *self._arguments, str(pause_at), role))
 
-    def consumer(self, pause_at: int = 0) -> Program:
-        return self._programs.enter_context(program("folding", *self._arguments, str(pause_at)))
+    def consumer(self, pause_at: int = 0, place: str = "fold") -> Program:
+        return self._programs.enter_context(program("folding", *self._arguments, str(pause_at), place))
 
     @contextmanager
     def load(self) -> Iterator[None]:
@@ -106,6 +108,11 @@ class Mirror:
 
     def has_folded_beyond(self, position: int) -> bool:
         return any(folded > position for folded in self.folded().values())
+
+    def has_folded_up_to(self, heads: Mapping[int, int]) -> bool:
+        """In each lane."""
+        folded = self.folded()
+        return all(folded.get(lane, 0) >= head for lane, head in heads.items())
 
     def has_copied_all(self) -> bool:
         mine = {one.place.position for one in records(self.broker) if one.place.store == self.log.store.id}
@@ -231,6 +238,24 @@ def test_a_consumer_paused_until_its_lanes_were_given_away_folds_nothing_twice(m
         head = mirror.log.head()
         wait_until(lambda: mirror.has_folded_beyond(head), "the lanes' new owner")
         paused.resume()
+        time.sleep(2)
+    mirror.check()
+
+
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "stopped"])
+def test_a_consumer_killed_or_stopped_inside_its_transaction_holds_up_nobody_and_folds_nothing_twice(mirror, is_killed):
+    mirror.relay()
+    gone = mirror.consumer(pause_at=100, place="commit")
+    with mirror.load():
+        wait_until(lambda: is_paused(gone), "a consumer in its transaction")
+        if is_killed:
+            gone.kill()
+        mirror.consumer()
+        heads = mirror.log.lane_heads()
+        wait_until(lambda: mirror.has_folded_up_to(heads), "the lanes' new owner", SOON_SECONDS)
+        if not is_killed:
+            gone.resume()
         time.sleep(2)
     mirror.check()
 

@@ -1,8 +1,9 @@
 """A process that changes shared streams until it is killed, and leads the writers when nobody else does.
 
-python -m tests.faults.writing URL DATABASE NOTES THREADS TERM_SECONDS
+python -m tests.faults.writing URL DATABASE NOTES THREADS TERM_SECONDS WAY
 """
 
+import os
 import sys
 import threading
 from datetime import datetime, timedelta, tzinfo
@@ -10,7 +11,8 @@ from pathlib import Path
 from random import Random
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from adapters.mongo import leadership, leases, tail
+from adapters.mongo import handover, leadership, leases, tail
+from adapters.mongo.commits import Commit
 from adapters.mongo.connection import connect
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
@@ -18,6 +20,7 @@ from application.ports import LogUnavailable, StreamNotFound, VersionConflict
 from domain.user import User
 from tests.contracts.event_log import NOON, new_user
 from tests.faults.history import Notes, save
+from tests.ways import way
 
 STREAMS = [uuid5(NAMESPACE_URL, f"shared stream {number}") for number in range(20)]
 PAUSE_SECONDS = 0.2
@@ -64,11 +67,25 @@ def user_of(log: MongoEventLog, stream: UUID, *, is_fresh: bool) -> User:
         return new_user(stream)
 
 
-def main(url: str, database: str, notes: str, threads: str, term: str) -> None:
+def note_handed(journal: Journal, path: Path) -> None:
+    """One byte for each commit that another process has stored for this one."""
+    file, hand = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), journal._handover.hand
+
+    def noted(commit: Commit) -> int:
+        first = hand(commit)
+        os.write(file, b".")
+        return first
+
+    journal._handover.hand = noted  # type: ignore[method-assign]
+
+
+def main(url: str, database: str, notes: str, threads: str, term: str, word: str) -> None:
     leases.TERM_SECONDS = float(term)
     leadership.RENEWAL_SECONDS = float(term) / 3
+    leadership.TRY_AGAIN_SECONDS = handover.LOOK_AGAIN_SECONDS = float(term) / 6
     tail.datetime = Skewed
-    journal = Journal(connect(url)[database])
+    journal = Journal(connect(url)[database], ways=[way(word)])
+    note_handed(journal, Path(notes).with_suffix(".handed"))
     threading.Thread(target=journal.leadership.run, args=[threading.Event()]).start()
     for _ in range(int(threads)):
         threading.Thread(target=write, args=[MongoEventLog(journal), Notes(Path(notes))]).start()

@@ -11,9 +11,8 @@ import httpx
 import pytest
 
 from adapters.embedded.redis import Redis
-from adapters.embedded.server import free_port
 from adapters.secrets.master_keys import key_id
-from tests.servers import Running, running, secantus
+from tests.servers import Running, reserved_port, running, secantus
 from tests.system import CLI, System, running_on
 
 SECONDS = 60.0
@@ -40,7 +39,7 @@ def stopped(tmp_path_factory) -> System:
 
 def refused(system: System) -> str:
     """What `up` says when it does not start."""
-    command = [CLI, "up", "--data", system.data, "--port", str(free_port())]
+    command = [CLI, "up", "--data", system.data, "--port", str(reserved_port())]
     done = subprocess.run(command, env=system.environment, capture_output=True, check=False, timeout=SECONDS)
     assert done.returncode == 1
     assert done.stdout == b""
@@ -86,14 +85,14 @@ class Services:
 
     def __init__(self, folder: Path, mongo: str, redis: str) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = reserved_port()
         ours = {name: value for name, value in os.environ.items() if not name.startswith("RUNLEDGER_")}
         self.environment = ours | {
             "RUNLEDGER_DATA": str(folder),
             "RUNLEDGER_PORT": str(self.port),
             "RUNLEDGER_MONGO_URL": mongo,
             "RUNLEDGER_REDIS_URL": redis,
-            "RUNLEDGER_KAFKA_SERVERS": f"127.0.0.1:{free_port()}",
+            "RUNLEDGER_KAFKA_SERVERS": f"127.0.0.1:{reserved_port()}",
             "RUNLEDGER_MASTER_KEY": KEY.hex(),
         }
         self.started: list[subprocess.Popen[bytes]] = []
@@ -115,6 +114,12 @@ class Services:
             text=True,
         )
 
+    def do(self, *arguments: str, **environment: str) -> str:
+        """What a command prints that succeeds."""
+        done = self.call(*arguments, **environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def readiness(self) -> int:
         try:
             return httpx.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=30).status_code
@@ -125,12 +130,12 @@ class Services:
         for process in self.started:
             process.send_signal(signal.SIGTERM)
         for process in self.started:
-            assert process.wait(20) in {0, -signal.SIGTERM}
+            assert process.wait(SECONDS) in {0, -signal.SIGTERM}, process.args
 
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[Running]:
-    with running(Redis.create(tmp_path, free_port()), tmp_path) as server:
+    with running(Redis.create(tmp_path, reserved_port()), tmp_path) as server:
         yield server
 
 
@@ -160,7 +165,7 @@ def test_services_wait_for_a_mongo_that_is_not_there_yet_and_commands_say_so(ser
         assert "Traceback" not in said.read_text()
 
     with running(mongo, tmp_path) as server:
-        assert services.call("init").returncode == 0
+        services.do("init")
         until(lambda: services.readiness() == 200, "it does not find the store")
         server.kill()
         assert services.readiness() == 503
@@ -170,7 +175,7 @@ def test_services_wait_for_a_mongo_that_is_not_there_yet_and_commands_say_so(ser
         server.start()
         until(lambda: services.readiness() == 200, "it does not find the store again")
         assert register(services).status_code == 201
-        assert services.call("events", "verify").returncode == 0
+        services.do("events", "verify")
         services.stop()
         services.started.clear()
 
@@ -185,7 +190,7 @@ def test_services_refuse_a_wrong_master_key_at_once(services, tmp_path):
     mongo = secantus(tmp_path)
     services.environment["RUNLEDGER_MONGO_URL"] = mongo.address()
     with running(mongo, tmp_path):
-        assert services.call("init").returncode == 0
+        services.do("init")
         for command in (["api"], ["worker", "relay"], ["keys", "rotate"]):
             done = services.call(*command, RUNLEDGER_MASTER_KEY=OTHER.hex())
             assert done.returncode == 1
@@ -193,11 +198,10 @@ def test_services_refuse_a_wrong_master_key_at_once(services, tmp_path):
             assert "Traceback" not in done.stderr
         listed = services.call("keys", "list", RUNLEDGER_MASTER_KEY=OTHER.hex())
         assert "not given: what it wraps cannot be read" in listed.stdout
-        rotated = services.call(
+        rotated = services.do(
             "keys", "rotate", RUNLEDGER_MASTER_KEY=OTHER.hex(), RUNLEDGER_PREVIOUS_MASTER_KEYS=KEY.hex()
         )
-        assert rotated.returncode == 0
-        assert "Now take the old one out of previous_master_keys and restart" in rotated.stdout
+        assert "Now take the old one out of previous_master_keys and restart" in rotated
         again = services.call("keys", "rotate", RUNLEDGER_MASTER_KEY=OTHER.hex())
         assert again.returncode == 1
         assert "Put a new one in its place" in again.stderr

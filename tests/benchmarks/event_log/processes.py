@@ -1,63 +1,123 @@
-"""Several processes that append together, of which one writes for all: what every process of the product is."""
+"""Several processes that append together: each for itself, or all by the one that leads, as in the product."""
 
 import json
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from statistics import median
+from typing import NamedTuple
 
-from adapters.mongo.connection import connect
-from tests.benchmarks.event_log import events
 from tests.benchmarks.event_log.rounds import Figures, in_turns, ratio
-from tests.benchmarks.event_log.servers import Servers, open_journal, servers
+from tests.benchmarks.event_log.servers import Servers, servers
 from tests.benchmarks.report import Row, percentile
 
 APPENDS = 1_600
 LEAST_RATE, MOST_P99 = 0.8, 3.0
+PACED, PER_SECOND = 600, 200
+"""How many commits a round has where they come at a rate, all processes together, and the rate."""
+SINGLE = 200
+"""How many one caller makes."""
 
+ALONE, SOCKET, REDIS = "each for itself", "by socket", "by Redis"
+WAYS = (ALONE, SOCKET, REDIS)
 ONE, FOUR = "1 process x 32 callers", "4 processes x 8 callers"
-LAYOUTS = {ONE: [32], FOUR: [8, 8, 8, 8]}
-"""The callers in each process."""
+
+
+class Round(NamedTuple):
+    """What all processes did together; milliseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+    lost: int
+    """Inserts at a position that another process had taken."""
+    cpu: float
+    """Of these processes, the servers not counted, for each commit."""
+
+
+Rounds = Mapping[str, Sequence[Round]]
 
 
 def table() -> list[Row]:
     with ExitStack() as stack:
         running = stack.enter_context(servers())
-        groups = {name: stack.enter_context(group(running, name, callers)) for name, callers in LAYOUTS.items()}
-        delays: dict[str, list[float]] = {name: [] for name in groups}
-        rates = in_turns({name: lambda name=name: rate(groups[name], delays[name]) for name in groups})
-    return list(rows_of(rates, delays))
+        return [*fast(running), *paced(running), *single(running)]
 
 
-def rows_of(rates: Figures, p99s: dict[str, list[float]]) -> Iterator[Row]:
-    """The p99s are of each round; that of the first round, which makes all ready, does not count."""
-    delays = {name: values[1:] for name, values in p99s.items()}
-    yield Row(ONE, f"{median(rates[ONE]):.0f} commits/s")
-    yield Row(FOUR, f"{median(rates[FOUR]):.0f} commits/s", ONE, ratio(rates, FOUR, ONE), f"{LEAST_RATE}")
-    yield Row(f"{ONE}: p99", f"{median(delays[ONE]):.1f} ms")
-    yield Row(f"{FOUR}: p99", f"{median(delays[FOUR]):.1f} ms", ONE, ratio(delays, FOUR, ONE), f"at most {MOST_P99}")
+def fast(running: Servers) -> Iterator[Row]:
+    """As fast as they can."""
+    layouts = {ONE: (ALONE, [32])} | {f"{FOUR}, {way}": (way, [8] * 4) for way in WAYS}
+    rounds = measured(running, layouts, lambda processes: together(processes, APPENDS))
+    for name in rounds:
+        yield beside_one(name, name, of(rounds, "rate"), "commits/s", f"{LEAST_RATE}")
+        yield beside_one(f"{name}: p99", name, of(rounds, "p99"), "ms", f"at most {MOST_P99}")
+
+
+def beside_one(case: str, name: str, figures: Figures, unit: str, aim: str) -> Row:
+    value = f"{median(figures[name]):.0f} {unit}"
+    if name == ONE:
+        return Row(case, value)
+    return Row(case, value, ONE, ratio(figures, name, ONE), "" if name.endswith(ALONE) else aim)
+
+
+def paced(running: Servers) -> Iterator[Row]:
+    """At a rate that one process manages easily."""
+    layouts = {
+        f"{PER_SECOND} commits/s, {count} processes, {way}": (way, [16] * count) for count in (2, 3) for way in WAYS
+    }
+    rounds = measured(running, layouts, lambda processes: together(processes, PACED, PER_SECOND))
+    for name, each in rounds.items():
+        lost = median(one.lost for one in each)
+        p99 = median(of(rounds, "p99")[name])
+        yield Row(name, f"p99 {p99:.1f} ms, {lost:.0f} positions lost to others in {PACED} commits")
+
+
+def single(running: Servers) -> Iterator[Row]:
+    """One caller, in a process that does not lead."""
+    layouts = {f"1 caller beside the leader, {way}": (way, [1, 1]) for way in WAYS}
+    rounds = measured(running, layouts, lambda processes: together(processes[1:], SINGLE))
+    itself = next(iter(layouts))
+    for name, each in rounds.items():
+        cpu = median(one.cpu for one in each)
+        figure = f"p50 {median(of(rounds, 'p50')[name]):.2f} ms, its process {cpu:.2f} ms of CPU"
+        beside = {} if name == itself else {"beside": itself, "ratio": ratio(of(rounds, "p50"), name, itself)}
+        yield Row(name, figure, **beside)
+
+
+def of(rounds: Rounds, figure: str) -> Figures:
+    return {name: [getattr(one, figure) for one in each] for name, each in rounds.items()}
+
+
+def measured(
+    running: Servers, layouts: dict[str, tuple[str, list[int]]], act: Callable[["list[Process]"], Round]
+) -> Rounds:
+    """Of each layout: the way they hand over, and the callers in each process."""
+    with ExitStack() as stack:
+        groups = {name: stack.enter_context(group(running, name, *layout)) for name, layout in layouts.items()}
+        return in_turns({name: partial(act, processes) for name, processes in groups.items()})
 
 
 Process = subprocess.Popen[str]
 
 
 @contextmanager
-def group(running: Servers, name: str, callers: list[int]) -> Iterator[list[Process]]:
-    """Processes over a log of their own; the first one writes for all."""
-    database = name.replace(" ", "_")
+def group(running: Servers, name: str, way: str, callers: list[int]) -> Iterator[list[Process]]:
+    """Processes over a log of their own; the first one leads, unless each writes for itself."""
+    database = name.replace(" ", "_").replace(",", "").replace("/", "_")
+    word = {ALONE: [], SOCKET: ["socket"], REDIS: [running.redis]}[way]
     with ExitStack() as stack:
-        leader = stack.enter_context(process(running, database, callers[0], leads=True))
-        others = [stack.enter_context(process(running, database, each, leads=False)) for each in callers[1:]]
-        yield [leader, *others]
+        start = partial(process, running, database, word)
+        leader = stack.enter_context(start(callers[0], leads=way != ALONE))
+        yield [leader, *(stack.enter_context(start(each, leads=False)) for each in callers[1:])]
 
 
 @contextmanager
-def process(running: Servers, database: str, callers: int, *, leads: bool) -> Iterator[Process]:
-    command = [sys.executable, "-m", __name__, running.mongo, running.redis, database, str(callers), str(int(leads))]
+def process(running: Servers, database: str, word: list[str], callers: int, *, leads: bool) -> Iterator[Process]:
+    program = [sys.executable, "-m", "tests.benchmarks.event_log.appending"]
+    command = [*program, running.mongo, running.redis, database, str(callers), str(int(leads)), *word]
     started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert started.stdout.readline() == "ready\n"
@@ -67,51 +127,14 @@ def process(running: Servers, database: str, callers: int, *, leads: bool) -> It
         started.wait(10)
 
 
-def rate(processes: list[Process], p99s: list[float]) -> float:
-    """Commits per second of all together; adds their p99 in milliseconds."""
-    each = APPENDS // len(processes)
+def together(processes: list[Process], appends: int, rate: float = 0.0) -> Round:
+    each = appends // len(processes)
     begun = time.perf_counter()
     for one in processes:
-        one.stdin.write(f"{each}\n")
+        one.stdin.write(f"{each} {rate / len(processes)}\n")
         one.stdin.flush()
     answers = [json.loads(one.stdout.readline()) for one in processes]
     seconds = time.perf_counter() - begun
-    p99s.append(percentile([delay for answer in answers for delay in answer], 0.99))
-    return APPENDS / seconds
-
-
-# In each process ----------------------------------------------------------------------------------------------
-
-
-def main(mongo: str, redis: str, database: str, callers: str, leads: str) -> None:
-    """For each line with a number, append so many events, and answer with the milliseconds each of them took."""
-    journal, stop = open_journal(connect(mongo), database, redis), threading.Event()
-    leading = threading.Thread(target=journal.leadership.run, args=[stop])
-    if leads == "1":
-        leading.start()
-        while not journal.leadership.is_held:
-            time.sleep(0.01)
-        time.sleep(0.5)  # so that the others find it in the lease
-    say("ready")
-    with ThreadPoolExecutor(int(callers)) as pool:
-        for line in sys.stdin:
-            say(json.dumps(list(pool.map(lambda _: append(journal), range(int(line))))))
-    stop.set()
-    if leads == "1":
-        leading.join()
-    journal.close()
-
-
-def append(journal) -> float:
-    begun = time.perf_counter()
-    journal.append([events.line()])
-    return (time.perf_counter() - begun) * 1_000
-
-
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    delays = [delay for answer in answers for delay in answer["delays"]]
+    lost, cpu = (sum(answer[key] for answer in answers) for key in ("lost", "cpu"))
+    return Round(appends / seconds, median(delays), percentile(delays, 0.99), lost, cpu / appends)

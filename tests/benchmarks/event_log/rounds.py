@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
+from typing import TypeVar
+
+T = TypeVar("T")
 
 ROUNDS = 5
 
@@ -13,9 +16,10 @@ class Missing(Exception):
     """What a way needs is not on this machine."""
 
 
-def in_turns(ways: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> Figures:
-    """Each way's figures. Every round begins with another way, so that none always follows the same one.
+def in_turns(ways: Mapping[str, Callable[[], T]], rounds: int = ROUNDS) -> Mapping[str, Sequence[T]]:
+    """What each way has measured in each round.
 
+    Every round begins with another way, so that none always follows the same one.
     One round more, in which everything is made ready, does not count.
     """
     names = list(ways)

@@ -1,7 +1,7 @@
 """The servers that the event log runs on in the product, for one table."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from redis import Redis
 from adapters.embedded.redis import Redis as RedisServer
 from adapters.embedded.server import free_port
 from adapters.mongo.connection import connect
+from adapters.mongo.handover import Way
 from adapters.mongo.journal import Journal
 from adapters.redis.bell import RedisBell
 from tests.servers import Running, kafka, running, secantus
@@ -40,8 +41,8 @@ class Servers:
         return self._running.enter_context(running(kafka(self.folder), self.folder))
 
 
-def open_journal(client: MongoClient[Any], name: str, redis: str) -> Journal:
-    return Journal(client[name], bell_of=partial(RedisBell, Redis.from_url(redis)))
+def open_journal(client: MongoClient[Any], name: str, redis: str, ways: Sequence[Way] = ()) -> Journal:
+    return Journal(client[name], bell_of=partial(RedisBell, Redis.from_url(redis)), ways=ways)
 
 
 @contextmanager

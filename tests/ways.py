@@ -1,0 +1,10 @@
+"""How processes hand over their commits, by a word that another process is told."""
+
+from adapters.mongo.handover import Way
+from adapters.mongo.sockets import SocketWay
+from adapters.redis.handover import RedisWay
+
+
+def way(word: str) -> Way:
+    """By socket, or by the Redis at this address."""
+    return SocketWay() if word == "socket" else RedisWay(word)
