@@ -13,9 +13,11 @@ from pymongo.errors import PyMongoError
 from adapters.kafka import clients, headers
 from adapters.kafka.framing import Framing, plain
 from adapters.kafka.headers import Place
+from adapters.kafka.progress import ROLE, Progress, Refill
+from adapters.kafka.refill import Request
 from adapters.kafka.topics import EVENTS
 from adapters.mongo import envelope
-from adapters.mongo.commits import MAX_EVENTS, Line, Placed
+from adapters.mongo.commits import MAX_EVENTS, Document, Line, Placed
 from adapters.mongo.journal import Journal
 from adapters.mongo.leases import Lease, LeaseLost
 from adapters.schemas.trouble import RegistryTrouble
@@ -24,10 +26,7 @@ log = logging.getLogger(__name__)
 
 DELIVERY_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 1.0
-ROLE = "relay"
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
-TROUBLE = "trouble"
-"""Where the lease's document says, beside the cursor, what the relay waits for."""
 
 
 class DeliveryFailed(Exception):
@@ -38,15 +37,19 @@ class Cursor(msgspec.Struct, frozen=True):
     """How far the log is copied."""
 
     position: int = 0
-    lanes: Mapping[str, int] = {}
-    """The last copied position of each lane, by the lane's number."""
+    lanes: Mapping[int, int] = {}
+    """The last copied position of each lane."""
 
     def previous(self, lane: int) -> int:
         """The last copied position of a lane; 0 for none."""
-        return self.lanes.get(str(lane), 0)
+        return self.lanes.get(lane, 0)
 
     def past(self, position: int, lane: int) -> "Cursor":
-        return Cursor(position, {**self.lanes, str(lane): position})
+        return Cursor(position, {**self.lanes, lane: position})
+
+
+TROUBLES = (PyMongoError, KafkaException, DeliveryFailed, RegistryTrouble)
+"""What is waited for."""
 
 
 class Relay:
@@ -90,7 +93,9 @@ class _Copying:
         self._lease = lease
         self._servers = servers
         self._framing = framing
-        self._cursor = msgspec.convert(state, Cursor)
+        kept = msgspec.convert(state, Progress)
+        self._cursor = self._cursor_at(min(kept.position, journal.head.find()))
+        self._refill = kept.refill
         self._address = ""
         self._producer: Producer | None = None
         self._heard = 0
@@ -103,19 +108,25 @@ class _Copying:
             try:
                 self._step()
                 wait, self._trouble = FIRST_WAIT, ""
-            except (PyMongoError, KafkaException, DeliveryFailed, RegistryTrouble) as error:
+            except TROUBLES as error:
                 log.warning("the relay tries again in %.1f s: %s", wait, error)
-                self._trouble = str(error)
-                self._producer = None
+                self._fail(error)
                 stop.wait(wait)
                 wait = min(wait * 2, LONGEST_WAIT)
         with suppress(PyMongoError):
-            self._lease.release(msgspec.to_builtins(self._cursor))
+            self._lease.release(msgspec.to_builtins(Progress(self._cursor.position, refill=self._refill)))
+
+    def _fail(self, error: Exception) -> None:
+        """Say at once what is waited for; it also keeps the lease, for a try and the wait take long."""
+        self._trouble = str(error)
+        self._producer = None
+        with suppress(PyMongoError):
+            self._keep()
 
     def _step(self) -> None:
         """Copy what is new, or wait for it; renew the lease when it is time."""
         if self._lease.is_due():
-            self._lease.keep({**msgspec.to_builtins(self._cursor), TROUBLE: self._trouble})
+            self._renew()
         self._connected()  # before the first event: an idempotent producer takes half a second to become ready
         position = self._cursor.position
         placed = self._journal.recent.after(position) or self._journal.reading.after(position, MAX_EVENTS)
@@ -123,6 +134,30 @@ class _Copying:
             self._cursor = self._send(placed)
         if len(placed) < MAX_EVENTS:
             self._heard = self._journal.bell.wait(self._heard, LOOK_AGAIN_SECONDS)
+
+    # The lease ------------------------------------------------------------------------------------------------
+
+    def _renew(self) -> None:
+        """Write down how far this is; take up what is asked."""
+        asked = self._keep()
+        request = msgspec.convert(asked, Request) if asked else None
+        if request and (self._refill is None or request.number > self._refill.number):
+            self._go_back(request)
+
+    def _keep(self) -> Document | None:
+        return self._lease.keep(msgspec.to_builtins(Progress(self._cursor.position, self._trouble, self._refill)))
+
+    def _go_back(self, request: Request) -> None:
+        """Send again from there on: one contiguous run, so that Kafka gets events in order as ever."""
+        self._cursor = self._cursor_at(min(self._cursor.position, request.first - 1))
+        self._refill = Refill(request.number, request.first, self._journal.head.find())
+        log.info("events from position %s on are sent to Kafka again", request.first)
+        self._keep()
+
+    def _cursor_at(self, position: int) -> Cursor:
+        return Cursor(position, self._journal.lane_heads.at(position))
+
+    # Copying --------------------------------------------------------------------------------------------------
 
     def _send(self, placed: Sequence[Placed]) -> Cursor:
         """The cursor behind these events, once Kafka has confirmed all of them. Raises DeliveryFailed."""

@@ -5,7 +5,9 @@ served by the index on every server.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import takewhile
+from operator import itemgetter
 from uuid import UUID
 
 from pymongo.collection import Collection
@@ -50,6 +52,12 @@ class Reading:
 
     def _starting_at(self, position: int) -> Document | None:
         return self._commits.find_one({"_id": position})
+
+    def stored_at(self, position: int) -> datetime | None:
+        """When the event at this position was stored; None where there is none."""
+        ending = {"$gte": position, "$lte": position + MAX_EVENTS - 1}
+        covering = min(self._commits.find({"z": ending}, {"z": 1, "at": 1}), key=itemgetter("z"), default=None)
+        return covering["at"] if covering else None
 
     def of_lane(self, lane: int, after: int, upto: int, limit: int) -> Sequence[Placed]:
         """At most `limit` events of one lane with positions in (after, upto]."""
