@@ -21,12 +21,19 @@ from adapters.mongo.commits import MAX_EVENTS, Document, Line, Placed
 from adapters.mongo.journal import Journal
 from adapters.mongo.leases import Lease, LeaseLost
 from adapters.schemas.trouble import RegistryTrouble
+from application.ports import UnreadableEvent
 
 log = logging.getLogger(__name__)
 
 DELIVERY_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 1.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
+
+
+UNREADABLE = (
+    "The event at position {position} cannot be read, so nothing behind it is copied. Restore the log from a backup; "
+    "`runledger events verify` says what else is wrong with it. {error}"
+)
 
 
 class DeliveryFailed(Exception):
@@ -48,7 +55,7 @@ class Cursor(msgspec.Struct, frozen=True):
         return Cursor(position, {**self.lanes, lane: position})
 
 
-TROUBLES = (PyMongoError, KafkaException, DeliveryFailed, RegistryTrouble)
+TROUBLES = (PyMongoError, KafkaException, DeliveryFailed, RegistryTrouble, UnreadableEvent)
 """What is waited for."""
 
 
@@ -131,7 +138,7 @@ class _Copying:
         position = self._cursor.position
         placed = self._journal.recent.after(position) or self._journal.reading.after(position, MAX_EVENTS)
         if placed:
-            self._cursor = self._send(placed)
+            self._copy(placed)
         if len(placed) < MAX_EVENTS:
             self._heard = self._journal.bell.wait(self._heard, LOOK_AGAIN_SECONDS)
 
@@ -158,6 +165,13 @@ class _Copying:
         return Cursor(position, self._journal.lane_heads.at(position))
 
     # Copying --------------------------------------------------------------------------------------------------
+
+    def _copy(self, placed: Sequence[Placed]) -> None:
+        """Those before an unreadable one as well. Raises UnreadableEvent when the first one is."""
+        try:
+            self._cursor = self._send(placed)
+        except UnreadableEvent:
+            self._cursor = self._send(_readable(placed))
 
     def _send(self, placed: Sequence[Placed]) -> Cursor:
         """The cursor behind these events, once Kafka has confirmed all of them. Raises DeliveryFailed."""
@@ -197,3 +211,17 @@ class _Copying:
         if self._producer is None or address != self._address:
             self._address, self._producer = address, clients.producer(address)
         return self._producer
+
+
+def _readable(placed: Sequence[Placed]) -> Sequence[Placed]:
+    """Those before the first unreadable one. Raises UnreadableEvent when there are none."""
+    readable: list[Placed] = []
+    for position, line in placed:
+        try:
+            envelope.unwrap(line.data)
+        except UnreadableEvent as error:
+            if readable:
+                break
+            raise UnreadableEvent(UNREADABLE.format(position=position, error=error)) from error
+        readable.append((position, line))
+    return readable

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from adapters.kafka import headers
-from adapters.kafka.progress import ROLE
+from adapters.kafka.progress import ROLE, progress
 from adapters.mongo import envelope, leases
 from adapters.mongo.heads import RECENT
 from adapters.mongo.leases import Lease, LeaseLost
@@ -125,6 +125,23 @@ def test_a_cursor_beyond_the_log_goes_back_to_its_end(log, database, broker):
         wait_until(lambda: database.leases.find_one({"_id": ROLE})["state"]["position"] == 10, "the true end")
         save_users(log, 5)
         assert places(mirrored(broker, 10)) == true_places(log, 11)
+
+
+def test_an_event_that_cannot_be_read_stops_the_relay_alone_which_says_why(log, database, broker):
+    save_users(log, 10)
+    commits = database.commits.find().sort("_id")
+    commit = next(one for one in commits if one["_id"] <= 7 <= one["z"])
+    whole = commit["e"][7 - commit["_id"]]["d"]
+    database.commits.update_one({"_id": commit["_id"]}, {"$set": {f"e.{7 - commit['_id']}.d": whole[:-1]}})
+    with Relaying(database, broker):
+        wait_until(lambda: "The event at position 7 cannot be read" in progress(database).trouble, "trouble")
+        assert "Restore the log from a backup" in progress(database).trouble
+        save_users(log, 5)
+        time.sleep(1)
+        assert [place.position for place in places(mirrored(broker, 7, patience=1.0))] == [1, 2, 3, 4, 5, 6]
+        assert (progress(database).position, log.head()) == (6, 30)
+        database.commits.update_one({"_id": commit["_id"]}, {"$set": {f"e.{7 - commit['_id']}.d": whole}})
+        assert places(mirrored(broker, 30)) == true_places(log)
 
 
 # The lease ----------------------------------------------------------------------------------------------------
