@@ -13,7 +13,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Run scripts in sandboxes, live."
 )
 app.add_typer(executions.app, name="executions", help="Look at runs and cancel them.")
-app.add_typer(events.app, name="events", help="Read the event log.")
+app.add_typer(events.app, name="events", help="Read the event log; fill Kafka from it.")
 app.add_typer(schemas.app, name="schemas", help="The JSON Schemas of the events.")
 app.add_typer(keys.app, name="keys", help="The keys that private content is sealed with.")
 app.add_typer(topics.app, name="topics", help="The topics in Kafka.")
