@@ -8,11 +8,13 @@ from time import monotonic
 
 import msgspec
 from confluent_kafka import KafkaException, Producer
+from opentelemetry.metrics import Meter, NoOpMeter
 from pymongo.errors import PyMongoError
 
 from adapters.kafka import clients, headers
 from adapters.kafka.framing import Framing, plain
 from adapters.kafka.headers import Place
+from adapters.kafka.metrics import RelayMetrics
 from adapters.kafka.progress import ROLE, Progress, Refill
 from adapters.kafka.refill import Request
 from adapters.kafka.topics import EVENTS
@@ -55,6 +57,7 @@ class Cursor(msgspec.Struct, frozen=True):
         return Cursor(position, {**self.lanes, lane: position})
 
 
+NO_METER = NoOpMeter("runledger.relay")
 TROUBLES = (PyMongoError, KafkaException, DeliveryFailed, RegistryTrouble, UnreadableEvent)
 """What is waited for."""
 
@@ -64,13 +67,20 @@ class Relay:
 
     A stale one that does not know it yet does no harm: it sends what was sent before, and consumers drop that.
     `servers` tells the brokers' addresses and is asked again and again, because an embedded broker takes a new one at
-    each start. `framing` turns an event's bytes into a record's value.
+    each start. `framing` turns an event's bytes into a record's value; `meter` makes the relay's metrics.
     """
 
-    def __init__(self, journal: Journal, servers: Callable[[], str], framing: Framing = plain) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        servers: Callable[[], str],
+        framing: Framing = plain,
+        meter: Meter = NO_METER,
+    ) -> None:
         self._journal = journal
         self._servers = servers
         self._framing = framing
+        self._metrics = RelayMetrics(meter, journal)
 
     def run(self, stop: Event) -> None:
         """Copy while this is the active one, until told to stop. What cannot be reached is waited for."""
@@ -79,7 +89,7 @@ class Relay:
             try:
                 state = lease.acquire()
                 if state is not None:
-                    _Copying(self._journal, lease, self._servers, self._framing, state).run(stop)
+                    _Copying(self._journal, lease, self._servers, self._framing, self._metrics, state).run(stop)
             except (LeaseLost, PyMongoError) as error:
                 log.warning("the relay is not active: %s", error)
             stop.wait(LOOK_AGAIN_SECONDS)
@@ -94,12 +104,14 @@ class _Copying:
         lease: Lease,
         servers: Callable[[], str],
         framing: Framing,
+        metrics: RelayMetrics,
         state: Mapping[str, object],
     ) -> None:
         self._journal = journal
         self._lease = lease
         self._servers = servers
         self._framing = framing
+        self._metrics = metrics
         kept = msgspec.convert(state, Progress)
         self._cursor = self._cursor_at(min(kept.position, journal.head.find()))
         self._refill = kept.refill
@@ -110,6 +122,12 @@ class _Copying:
 
     def run(self, stop: Event) -> None:
         """Raises LeaseLost."""
+        with self._metrics.active(lambda: self._cursor.position):
+            self._run(stop)
+        with suppress(PyMongoError):
+            self._lease.release(msgspec.to_builtins(Progress(self._cursor.position, refill=self._refill)))
+
+    def _run(self, stop: Event) -> None:
         wait = FIRST_WAIT
         while not stop.is_set():
             try:
@@ -120,11 +138,10 @@ class _Copying:
                 self._fail(error)
                 stop.wait(wait)
                 wait = min(wait * 2, LONGEST_WAIT)
-        with suppress(PyMongoError):
-            self._lease.release(msgspec.to_builtins(Progress(self._cursor.position, refill=self._refill)))
 
     def _fail(self, error: Exception) -> None:
         """Say at once what is waited for; it also keeps the lease, for a try and the wait take long."""
+        self._metrics.failed(error)
         self._trouble = str(error)
         self._producer = None
         with suppress(PyMongoError):
@@ -184,6 +201,7 @@ class _Copying:
         self._await_delivery(producer)
         if failures:
             raise DeliveryFailed(failures[0])
+        self._metrics.copied(len(placed), sum(map(len, values)))
         return cursor
 
     def _produce(

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, TopicPartition
 from adapters.kafka import headers
 from adapters.kafka.framing import plain
 from adapters.kafka.headers import Place
-from adapters.kafka.relay import Relay
+from adapters.kafka.relay import NO_METER, Relay
 from adapters.kafka.topics import EVENTS
 from adapters.mongo.journal import Journal
 
@@ -16,10 +16,10 @@ from adapters.mongo.journal import Journal
 class Relaying:
     """A relay in a thread, with a log of its own as another process has."""
 
-    def __init__(self, database, broker, framing=plain):
+    def __init__(self, database, broker, framing=plain, meter=NO_METER):
         self._journal = Journal(database)
         self._stop = threading.Event()
-        relay = Relay(self._journal, broker.server.address, framing)
+        relay = Relay(self._journal, broker.server.address, framing, meter)
         self._thread = threading.Thread(target=relay.run, args=[self._stop])
         self._thread.start()
 
