@@ -3,10 +3,11 @@
 import pytest
 
 from adapters.kafka import refill
-from adapters.kafka.progress import ROLE, Refill
+from adapters.kafka.progress import ROLE, Refill, progress
 from adapters.kafka.refill import NoRelay, RequestLost
 from tests.contracts.feed import save_users
 from tests.contracts.mirroring import Relaying, mirrored, places, positions_by_lane, true_places
+from tests.faults.processes import wait_until
 
 
 def test_what_kafka_has_lost_is_sent_again_and_new_events_follow(log, database, broker):
@@ -23,6 +24,17 @@ def test_what_kafka_has_lost_is_sent_again_and_new_events_follow(log, database, 
         records = mirrored(broker, 32)
     assert positions_by_lane(records) == positions_by_lane(records, sort=True)
     assert places(records) == true_places(log, 11)
+
+
+def test_what_was_sent_again_is_not_sent_again_by_the_next_relay(log, database, broker):
+    with Relaying(database, broker):
+        save_users(log, 5)
+        mirrored(broker, 10)
+        list(refill.follow(database, refill.ask(database, 1)))
+    with Relaying(database, broker):
+        save_users(log, 5)
+        wait_until(lambda: progress(database).position == 20, "the relay at the log's end")
+    assert len(mirrored(broker, 31, patience=2.0)) == 30
 
 
 def test_a_request_waits_for_kafka_and_says_so(log, database, broker):
