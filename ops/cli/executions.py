@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import typer
 
 from ops.cli.access import Data, api, core, load_settings
-from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table
+from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
     from api.backend import Backend
@@ -88,7 +88,16 @@ def run(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a script here and show its output live; exits with the script's code."""
+    """Run a script here and show its output live; exits with the script's code.
+
+    124 when it ran out of time, 137 when it was killed (out of memory, too much
+    output, cancelled elsewhere), 125 when it was not run, 128 + n when signal n
+    ended it.
+
+    Ctrl-C, SIGTERM, SIGHUP and a reader of the output who goes away (`| head`)
+    cancel the run; the exit code is then 130, 143, 129 or 141. A second signal
+    leaves without waiting for the end. With --detach the run goes on.
+    """
     from ops.cli.following import follow  # noqa: PLC0415
 
     request = _request(file, language, stdin, timeout)
@@ -97,10 +106,14 @@ def run(
         container = api(settings)
     except Failed as failure:
         raise Failed(str(failure), NOT_RUN) from failure
-    execution = _accept(container, request)
     if not detach:
-        sys.exit(asyncio.run(follow(container.backend(), execution, as_json)))
-    print_json({"id": execution, "status": "queued"}) if as_json else print_line(execution)
+        sys.exit(asyncio.run(follow(container.backend(), lambda: _accept(container, request), as_json)))
+    execution = _accept(container, request)
+    try:
+        print_json({"id": execution, "status": "queued"}) if as_json else print_line(execution)
+    except OSError:
+        say(f"runledger: run {execution} goes on")
+        raise
 
 
 def _request(file: str, language: str | None, stdin: str | None, timeout: float | None) -> "RunRequest":
