@@ -20,7 +20,6 @@ from application.executions import Accepted, RunRequest
 from application.frames import decode_frames, one_stream
 from application.ports import STDERR, STDOUT, Recorded, Seals, StreamNotFound
 from domain.execution import Execution
-from domain.sealed import Sealed
 from domain.user import Role
 from projections import execution_history, execution_status
 from projections.execution_history import ExecutionRow
@@ -108,7 +107,7 @@ async def download_output(id: UUID, stream: str) -> Response:
     finished = events[-1].data
     if not isinstance(finished, Execution.Finished):
         raise Problem(409, "The run has not ended yet; follow it at /api/v1/events/executions/{id}.")
-    content = await crossing(_output, backend().seals, finished.output, STREAMS[stream])
+    content = await crossing(output_of, finished, backend().seals, STREAMS[stream])
     disposition = f'attachment; filename="{id}.{stream}.txt"'
     return Response(
         content,
@@ -154,5 +153,6 @@ def _contents(seals: Seals, run: ExecutionStatus) -> tuple[str, str]:
     return seals.open(run.script).decode(), seals.open(run.stdin).decode() if run.stdin else ""
 
 
-def _output(seals: Seals, sealed: Sealed[bytes] | None, stream: int) -> bytes:
-    return one_stream(decode_frames(seals.open(sealed)), stream) if sealed else b""
+def output_of(finished: Execution.Finished, seals: Seals, stream: int) -> bytes:
+    """All that an ended run wrote to one of its streams. Raises Erased or ContentUnreadable."""
+    return one_stream(decode_frames(seals.open(finished.output)), stream) if finished.output else b""

@@ -2,10 +2,13 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID, uuid4
 
+import msgspec
 import typer
 
 from ops.cli.access import Data, api, core, load_settings
@@ -14,12 +17,20 @@ from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, prin
 if TYPE_CHECKING:
     from api.backend import Backend
     from application.executions import RunRequest
-    from application.ports import Context
+    from application.ports import Context, Recorded
+    from ops.containers.api import Api
     from ops.containers.core import Core
 
 app = typer.Typer(no_args_is_help=True)
 
 LANGUAGES = {".py": "python", ".sh": "bash", ".bash": "bash"}
+
+
+class Stream(StrEnum):
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
 Execution = Annotated[str, typer.Argument(help="The run's id.")]
 
 
@@ -46,20 +57,45 @@ def list_(
 
 
 @app.command()
-def show(execution: Execution, data: Data = None, as_json: AsJson = False) -> None:
-    """One run: where it stands and what happened."""
-    from projections.execution_status import timeline_entry  # noqa: PLC0415
-
+def show(
+    execution: Execution,
+    output: Annotated[
+        Stream | None, typer.Option(help="Print what it wrote there, to the byte, and nothing else.")
+    ] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """One run: where it stands, its limits and what happened; or its output."""
+    if output and as_json:
+        raise Failed("--output prints bytes as they are; leave one of --output and --json away.", code=2)
     container = api(load_settings(data=data))
     events = container.log().history(_id(execution))
     if not events or not events[0].type.startswith("Execution."):
         raise Failed(f"There is no run {execution}.")
-    view = asyncio.run(_view(container.backend(), _id(execution), events[-1].position))
+    _print_output(container, events, output) if output else _print_run(container, events, as_json)
+
+
+def _print_output(container: "Api", events: "Sequence[Recorded]", stream: Stream) -> None:
+    from api.executions import STREAMS, output_of  # noqa: PLC0415
+    from domain.execution import Execution  # noqa: PLC0415
+
+    finished = events[-1].data
+    if not isinstance(finished, Execution.Finished):
+        raise Failed(f"Run {events[0].stream} has not ended yet; its output can be shown when it has.")
+    sys.stdout.buffer.write(output_of(finished, container.seals(), STREAMS[stream]))
+    sys.stdout.buffer.flush()
+
+
+def _print_run(container: "Api", events: "Sequence[Recorded]", as_json: bool) -> None:
+    from projections.execution_status import timeline_entry  # noqa: PLC0415
+
+    fields = asyncio.run(_fields(container.backend(), events[-1]))
     entries = [timeline_entry(event) for event in events]
     if as_json:
-        print_json({**_fields(view), "events": entries})
+        print_json({**fields, "events": entries})
         return
-    print_table(("", ""), list(_fields(view).items()), "")
+    limits = {f"limit: {name}": value for name, value in msgspec.structs.asdict(fields.pop("limits")).items()}
+    print_table(("", ""), list({**fields, **limits}.items()), "")
     print_table(("position", "at (UTC)", "what"), [(e.position, f"{e.at:%F %T.%f}", e.words) for e in entries], "")
 
 
@@ -169,16 +205,14 @@ def _id(text: str) -> UUID:
         raise Failed(f"{text} is no run's id; `runledger executions list` shows them.", code=2) from None
 
 
-async def _view(backend: "Backend", execution: UUID, position: int) -> Any:
+async def _fields(backend: "Backend", last: "Recorded") -> dict[str, Any]:
+    """A run as the API shows it, with its limits, not older than its last event."""
     from api.executions import status_of  # noqa: PLC0415
     from api.problems import Problem  # noqa: PLC0415
     from api.views import status_view  # noqa: PLC0415
 
     try:
-        return status_view(await status_of(backend, execution, position))
+        run = await status_of(backend, last.stream, last.position)
     except Problem as problem:
         raise Failed(problem.detail) from None
-
-
-def _fields(view: Any) -> dict[str, Any]:
-    return {name: getattr(view, name) for name in view.__struct_fields__}
+    return {**msgspec.structs.asdict(status_view(run)), "limits": run.limits}

@@ -58,9 +58,16 @@ def main() -> None:
 
 def _is_told(error: Exception) -> bool:
     """Whether its message says to people what is wrong, wherever it comes from."""
-    from application.ports import ContentUnreadable, LogUnavailable, UnreadableEvent, WrongMasterKey  # noqa: PLC0415
+    from application.ports import (  # noqa: PLC0415
+        ContentUnreadable,
+        Erased,
+        LogUnavailable,
+        UnreadableEvent,
+        WrongMasterKey,
+    )
 
-    return isinstance(error, (ContentUnreadable, LogUnavailable, SettingsInvalid, UnreadableEvent, WrongMasterKey))
+    told = (ContentUnreadable, Erased, LogUnavailable, SettingsInvalid, UnreadableEvent, WrongMasterKey)
+    return isinstance(error, told)
 
 
 def _end(sentence: str, code: int) -> NoReturn:

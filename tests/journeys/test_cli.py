@@ -210,6 +210,37 @@ def test_executions_are_listed_shown_and_cancelled(running_system, api):
     assert running_system.cli("executions", "show", "nonsense").returncode == 2
 
 
+def test_a_past_run_is_shown_with_its_reason_its_times_and_its_limits(running_system, api):
+    run = execute(api, "raise SystemExit(3)", limits={"wall_seconds": 7})
+    result = result_of(api, run)
+    shown = json.loads(running_system.cli("executions", "show", run, "--json").stdout)
+    assert {key: shown[key] for key in result} == result
+    assert shown["limits"]["wall_seconds"] == 7
+    words = running_system.cli("executions", "show", run).stdout.decode()
+    for expected in ("it exited with code 3", "limit: wall_seconds", "started_at", "ended_at", "Requested, python"):
+        assert expected in words
+
+
+def test_the_output_of_a_past_run_is_printed_to_the_byte(running_system, api):
+    run = execute(api, "import os; os.write(1, b'\\xff one\\r\\n' * 90_000); os.write(2, b'\\x00 the other')")
+    result_of(api, run)
+    for stream, written in (("stdout", b"\xff one\r\n" * 90_000), ("stderr", b"\x00 the other")):
+        done = running_system.cli("executions", "show", run, "--output", stream)
+        assert (done.returncode, done.stdout, done.stderr) == (0, written, b"")
+
+
+def test_output_that_is_not_there_is_told(running_system, api):
+    run = execute(api, "import time; time.sleep(60)")
+    early = running_system.cli("executions", "show", run, "--output", "stdout")
+    assert (early.returncode, early.stdout) == (1, b"")
+    assert b"has not ended yet" in early.stderr
+    running_system.cli("executions", "cancel", run)
+    result_of(api, run)
+    assert running_system.cli("executions", "show", run, "--output", "stdout").stdout == b""
+    assert running_system.cli("executions", "show", run, "--output", "stdlog").returncode == 2
+    assert running_system.cli("executions", "show", run, "--output", "stdout", "--json").returncode == 2
+
+
 def test_events_are_listed_in_order_with_private_content_sealed(running_system, api):
     result_of(api, execute(api, "print('a very private script')"))
     done = running_system.cli("events", "list", "--limit", "10000", "--json")
