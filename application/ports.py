@@ -307,6 +307,8 @@ class Output(msgspec.Struct, frozen=True, tag=True):
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
     outcome: Outcome
+    at: datetime
+    """When it ended; of a lost run, when that was found: what could have told is dead."""
 
 
 Frame = Started | Output | Ended

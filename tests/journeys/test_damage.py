@@ -244,7 +244,7 @@ def test_what_was_erased_is_gone_and_the_rest_is_shown(system, store, admin, per
     until(lambda: admin.get(f"/executions/{run}").status_code, 410)
     assert "was erased" in problem_of(admin.get(f"/executions/{run}"))[1]
     shown = system.cli("executions", "show", run, "--output", "stdout")
-    assert (shown.returncode, shown.stdout) == (1, b"")
+    assert (shown.returncode, shown.stdout, shown.stderr.count(b"\n")) == (1, b"", 1)
     assert b"was erased" in shown.stderr
     messages = list(follow(admin, run))
     assert [message.data["status"] for message in messages if message.event == "problem"] == [410]
