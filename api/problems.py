@@ -26,6 +26,10 @@ from domain.user import Locked
 log = logging.getLogger(__name__)
 
 
+STORE_SECONDS = 2
+"""A store that is away is mostly back by then."""
+
+
 class FieldError(msgspec.Struct, frozen=True):
     field: str
     detail: str
@@ -81,12 +85,24 @@ def details_of(error: Exception) -> ProblemDetails:
     return ProblemDetails(HTTPStatus(status).phrase, status, detail)
 
 
-def answer_problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Response:
+def answer_problem(
+    status: int, detail: str, errors: Sequence[FieldError] = (), wait_seconds: int | None = None
+) -> Response:
     details = ProblemDetails(HTTPStatus(status).phrase, status, detail, errors=errors)
     response = Response(msgspec.json.encode(details), status=status, content_type="application/problem+json")
-    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        response.headers["Retry-After"] = "900" if status == HTTPStatus.TOO_MANY_REQUESTS else "2"
+    if wait_seconds is not None:
+        response.headers["Retry-After"] = str(wait_seconds)
     return response
+
+
+def seconds_to_wait(error: Exception) -> int | None:
+    """After how long it is worth trying again, where that is known."""
+    match error:
+        case Locked(seconds=seconds):
+            return seconds
+        case LogUnavailable():
+            return STORE_SECONDS
+    return None
 
 
 def register(app: Quart) -> None:
@@ -106,7 +122,7 @@ async def _expected(error: Exception) -> Response:
     details = details_of(error)
     if details.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("a request failed: %s", str(error) or type(error).__name__)
-    return answer_problem(details.status, details.detail)
+    return answer_problem(details.status, details.detail, wait_seconds=seconds_to_wait(error))
 
 
 async def _http(error: HTTPException) -> Response:

@@ -1,5 +1,6 @@
 """A person with an account."""
 
+import math
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
@@ -17,7 +18,12 @@ class Role(StrEnum):
 
 
 class Locked(DomainError):
-    """Too many wrong passwords; wait a quarter of an hour and try again."""
+    """Too many wrong passwords; wait and try again."""
+
+    def __init__(self, wait: timedelta) -> None:
+        self.seconds = math.ceil(wait.total_seconds())
+        """Until the next password is looked at."""
+        super().__init__(f"Too many wrong passwords; try again in {math.ceil(self.seconds / 60)} min.")
 
 
 class User(Aggregate):
@@ -74,7 +80,7 @@ class User(Aggregate):
         """Raise Locked after five wrong passwords within a quarter of an hour."""
         recent = [failed for failed in self.failures if failed > at - self.WINDOW]
         if len(recent) >= self.ATTEMPTS:
-            raise Locked
+            raise Locked(recent[0] + self.WINDOW - at)
 
     def log_in(self, at: datetime) -> None:
         self.check_open(at)

@@ -25,8 +25,12 @@ def test_five_wrong_passwords_within_a_quarter_of_an_hour_lock_the_account():
     user = registered()
     for minute in range(5):
         user.fail_login(minutes(minute))
-    with pytest.raises(Locked):
-        user.log_in(minutes(14.9))
+    with pytest.raises(Locked, match=r"try again in 1 min\.") as locked:
+        user.log_in(minutes(14.99))
+    assert locked.value.seconds == 1
+    with pytest.raises(Locked, match=r"try again in 11 min\.") as locked:
+        user.log_in(minutes(4.5))
+    assert locked.value.seconds == 630
 
 
 def test_the_lock_opens_when_the_first_failure_is_a_quarter_of_an_hour_old():
