@@ -9,7 +9,7 @@ from msgspec import Meta
 from quart import Blueprint, Response, request
 
 from api.backend import Backend, backend, crossing
-from api.messages import answer, body, query
+from api.messages import answer, body, optional_body, query
 from api.openapi import Description, describe
 from api.problems import Problem
 from api.sessions import context, current_account
@@ -50,7 +50,7 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @describe(
     Description(
         {202: Accepted},
-        (401, 409, 422),
+        (401,),
         body=RunRequest,
         example=EXAMPLE,
         headers={"Idempotency-Key": KEY_MEANING},
@@ -66,7 +66,7 @@ async def execute() -> Response:
 
 
 @blueprint.get("/executions")
-@describe(Description({200: ExecutionPage}, (401, 422, 504), query=PageQuery))
+@describe(Description({200: ExecutionPage}, (401,), query=PageQuery))
 async def list_executions() -> Response:
     """Your runs, newest first."""
     account = await current_account()
@@ -80,7 +80,7 @@ async def list_executions() -> Response:
 
 
 @blueprint.get("/executions/<uuid:id>")
-@describe(Description({200: ExecutionDetail}, (401, 404, 410, 504), query=WaitQuery))
+@describe(Description({200: ExecutionDetail}, (401, 410), query=WaitQuery))
 async def show_execution(id: UUID) -> Response:
     """One run, with its script and stdin."""
     events = await own_events(id, await current_account())
@@ -90,7 +90,7 @@ async def show_execution(id: UUID) -> Response:
 
 
 @blueprint.get("/executions/<uuid:id>/events")
-@describe(Description({200: Timeline}, (401, 404)))
+@describe(Description({200: Timeline}, (401,)))
 async def list_events(id: UUID) -> Response:
     """What happened to a run, in order."""
     events = await own_events(id, await current_account())
@@ -98,7 +98,7 @@ async def list_events(id: UUID) -> Response:
 
 
 @blueprint.get("/executions/<uuid:id>/output/<stream>")
-@describe(Description({200: bytes}, (401, 404, 409, 410), media_type="application/octet-stream"))
+@describe(Description({200: bytes}, (401, 409, 410), media_type="application/octet-stream"))
 async def download_output(id: UUID, stream: str) -> Response:
     """All that an ended run wrote to stdout or stderr, byte by byte."""
     if stream not in STREAMS:
@@ -117,11 +117,11 @@ async def download_output(id: UUID, stream: str) -> Response:
 
 
 @blueprint.post("/executions/<uuid:id>/cancel")
-@describe(Description({202: Cancelled}, (401, 404, 409), body=Nothing, example={}))
+@describe(Description({202: Cancelled}, (401,), body=Nothing, has_optional_body=True, example={}))
 async def cancel_execution(id: UUID) -> Response:
     """Ask a run to end; its sandbox is gone within a second."""
     account = await current_account()
-    await body(Nothing)
+    await optional_body(Nothing)
     await own_events(id, account)
     position = await crossing(backend().executions.cancel, context(account.id), id)
     return answer(Cancelled(position), 202)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import msgspec
 from quart import Quart, Response
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
 from application.executions import InvalidRequest, KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
@@ -126,7 +126,10 @@ async def _expected(error: Exception) -> Response:
 
 
 async def _http(error: HTTPException) -> Response:
-    return answer_problem(error.code or 500, error.description or "")
+    response = answer_problem(error.code or 500, error.description or "")
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
 
 
 async def _unexpected(error: Exception) -> Response:

@@ -22,7 +22,7 @@ export function readExecutions(cursor: string | null, limit: number): Promise<Ex
 }
 
 export async function cancelExecution(id: string): Promise<void> {
-  const call = client.POST("/api/v1/executions/{id}/cancel", { params: { path: { id }, header: fromPage }, body: {} });
+  const call = client.POST("/api/v1/executions/{id}/cancel", { params: { path: { id }, header: fromPage } });
   sawPosition((await answer(call)).position);
 }
 
