@@ -13,13 +13,14 @@ from api.messages import answer, body, optional_body, query
 from api.openapi import Description, describe
 from api.problems import Problem
 from api.sessions import context, current_account
-from api.views import Cancelled, ExecutionDetail, ExecutionPage, Timeline, detail_view, row_view
+from api.views import Cancelled, ExecutionDetail, ExecutionPage, Timeline, detail_view, item_view, title_of
 from api.waiting import until
 from application.accounts import Account
 from application.executions import Accepted, RunRequest
 from application.frames import decode_frames, one_stream
-from application.ports import STDERR, STDOUT, Recorded, Seals, StreamNotFound
+from application.ports import STDERR, STDOUT, ContentUnreadable, Erased, Recorded, Seals, StreamNotFound
 from domain.execution import Execution
+from domain.sealed import Sealed
 from domain.user import Role
 from projections import execution_history, execution_status
 from projections.execution_history import ExecutionRow
@@ -71,12 +72,14 @@ async def list_executions() -> Response:
     """Your runs, newest first."""
     account = await current_account()
     wanted = query(PageQuery)
-    await until(backend(), "execution_history", wanted.min_position)
+    for projection in ("execution_history", "execution_status"):
+        await until(backend(), projection, wanted.min_position)
     page = execution_history.page(account.id, int(wanted.cursor) if wanted.cursor else None, wanted.limit + 1)
     rows = await backend().read_models.find(page, ExecutionRow)
     shown = rows[: wanted.limit]
     next = str(shown[-1].requested_position) if len(rows) > wanted.limit else None
-    return answer(ExecutionPage([row_view(row) for row in shown], next))
+    titles = await _titles([row.id for row in shown])
+    return answer(ExecutionPage([item_view(row, titles.get(row.id)) for row in shown], next))
 
 
 @blueprint.get("/executions/<uuid:id>")
@@ -147,6 +150,21 @@ async def status_of(backend: Backend, id: UUID, min_position: int) -> ExecutionS
     await until(backend, "execution_status", min_position)
     (run,) = await backend.read_models.find(execution_status.one(id), ExecutionStatus)
     return run
+
+
+async def _titles(ids: Sequence[UUID]) -> dict[UUID, str | None]:
+    """What the owner of these runs tells them apart by."""
+    runs = await backend().read_models.find(execution_status.several(ids), ExecutionStatus)
+    seals = backend().seals
+    titles = await crossing(lambda: [_title(seals, run.script) for run in runs])
+    return dict(zip((run.id for run in runs), titles, strict=True))
+
+
+def _title(seals: Seals, script: Sealed[str]) -> str | None:
+    try:
+        return title_of(seals.open(script).decode())
+    except (ContentUnreadable, Erased):
+        return None
 
 
 def _contents(seals: Seals, run: ExecutionStatus) -> tuple[str, str]:

@@ -171,6 +171,7 @@ def test_a_missing_chunk_is_told_to_whoever_wants_it_and_to_nobody_else(store, p
     assert status == 500
     assert chunk in detail
     assert detail.endswith("restore it from a backup.")
+    assert [item["title"] for item in person.client.get("/executions").json()["items"]] == [None]
     assert person.client.get(f"/executions/{run}/events").status_code == 200
     assert person.client.get(f"/executions/{run}/output/stdout").content == b"done\n"
     person.run(LARGE_SCRIPT)

@@ -362,14 +362,14 @@ export interface components {
         };
         /** ExecutionPage */
         ExecutionPage: {
-            items: components["schemas"]["ExecutionView"][];
+            items: components["schemas"]["ExecutionItem"][];
             next: string | null;
         };
         /**
-         * ExecutionView
-         * @description One run. Times in UTC, durations in seconds, sizes in bytes.
+         * ExecutionItem
+         * @description One run in a list of its owner's.
          */
-        ExecutionView: {
+        ExecutionItem: {
             /** Format: uuid */
             id: string;
             language: string;
@@ -387,6 +387,7 @@ export interface components {
             stdout_bytes: number | null;
             stderr_bytes: number | null;
             position: number;
+            title: string | null;
         };
         /**
          * Status

@@ -3,7 +3,8 @@ import { answer, client, fromPage } from "../api/client";
 import { notOlder, sawPosition } from "../api/position";
 
 export type ExecutionPage = Answer<"/api/v1/executions">;
-export type Execution = ExecutionPage["items"][number];
+export type ExecutionItem = ExecutionPage["items"][number];
+export type Execution = Omit<ExecutionItem, "title">;
 export type ExecutionDetail = Answer<"/api/v1/executions/{id}">;
 export type TimelineEvent = Answer<"/api/v1/executions/{id}/events">["items"][number];
 export type Stream = "stdout" | "stderr";
