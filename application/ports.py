@@ -224,6 +224,9 @@ class Sessions(Protocol):
 
     def revoke(self, token: str) -> None: ...
 
+    def revoke_all(self, user: UUID) -> None:
+        """All sessions of one person."""
+
 
 class Names(Protocol):
     def id_of(self, name: str) -> UUID:

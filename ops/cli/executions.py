@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import typer
 
-from ops.cli.access import Data, api, core, load_settings
+from ops.cli.access import Data, api, core, load_settings, operator
 from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
     from api.backend import Backend
     from application.executions import RunRequest
-    from application.ports import Context, Recorded
+    from application.ports import Recorded
     from ops.containers.api import Api
     from ops.containers.core import Core
 
@@ -107,7 +107,7 @@ def cancel(execution: Execution, data: Data = None, as_json: AsJson = False) -> 
 
     container = core(load_settings(data=data))
     try:
-        position = container.executions().cancel(_context(container), _id(execution))
+        position = container.executions().cancel(operator(container), _id(execution))
     except StreamNotFound:
         raise Failed(f"There is no run {execution}.") from None
     except ExecutionEnded as refused:
@@ -187,15 +187,9 @@ def _accept(container: "Core", request: "RunRequest") -> UUID:
     if owner is None:
         raise Failed("There is no admin account yet; start Runledger once with `runledger up`.", NOT_RUN)
     try:
-        return container.executions().request(_context(container), owner.id, request).execution_id
+        return container.executions().request(operator(container), owner.id, request).execution_id
     except (DomainError, LogUnavailable) as refused:
         raise Failed(f"Not run: {refused}", NOT_RUN) from refused
-
-
-def _context(container: "Core") -> "Context":
-    from application.ports import Context  # noqa: PLC0415
-
-    return Context("operator", container.clock().now(), uuid4())
 
 
 def _id(text: str) -> UUID:

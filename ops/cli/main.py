@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from ops.cli import events, executions, keys, running, schemas, show, topics
+from ops.cli import events, executions, keys, running, schemas, show, topics, users
 from ops.cli.output import CUT, Failed, close
 from ops.settings import SettingsInvalid
 
@@ -30,6 +30,7 @@ app = typer.Typer(
     help="Run scripts in sandboxes, live.",
 )
 app.add_typer(executions.app, name="executions", help="Look at runs and cancel them.")
+app.add_typer(users.app, name="users", help="People's accounts.")
 app.add_typer(events.app, name="events", help="Read the event log.")
 app.add_typer(schemas.app, name="schemas", help="The JSON Schemas of the events.")
 app.add_typer(keys.app, name="keys", help="The keys that private content is sealed with.")

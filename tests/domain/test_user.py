@@ -60,6 +60,24 @@ def test_a_right_password_forgets_the_wrong_ones():
     user.log_in(minutes(6))
 
 
+def test_a_locked_account_is_opened_and_an_open_one_is_left_as_it_is():
+    user = registered()
+    user.unlock(AT)
+    assert user.collect_events() == []
+    for _ in range(5):
+        user.fail_login(AT)
+    user.unlock(minutes(1))
+    user.log_in(minutes(1))
+
+
+def test_a_new_password_opens_a_locked_account():
+    user = registered()
+    for _ in range(5):
+        user.fail_login(AT)
+    user.reset_password(minutes(1))
+    user.log_in(minutes(1))
+
+
 def test_the_same_role_again_is_no_change():
     user = registered()
     user.change_role(Role.USER, AT)
