@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from uuid import uuid4
 
 import msgspec
 import typer
@@ -15,6 +16,7 @@ from ops.settings import Settings, SettingsInvalid, hidden, load
 from ops.up.folder import kafka_servers, running
 
 if TYPE_CHECKING:
+    from application.ports import Context
     from ops.containers.api import Api
     from ops.containers.core import Core
     from ops.containers.workers import Workers
@@ -100,6 +102,13 @@ def _with_addresses(settings: Settings) -> Settings:
             f"No Runledger runs on {settings.data}. Start it with `runledger up`, or name another with --data."
         )
     return msgspec.structs.replace(settings, mongo_url=found.mongo_url, redis_url=found.redis_url)
+
+
+def operator(container: "Core") -> "Context":
+    """Whoever may use the machine's own command line, now."""
+    from application.ports import Context  # noqa: PLC0415
+
+    return Context("operator", container.clock().now(), uuid4())
 
 
 def kafka(settings: Settings) -> Callable[[], str]:
