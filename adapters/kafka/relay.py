@@ -145,7 +145,7 @@ class _Copying:
         self._trouble = str(error)
         self._producer = None
         with suppress(PyMongoError):
-            self._keep()
+            self._renew()
 
     def _step(self) -> None:
         """Copy what is new, or wait for it; renew the lease when it is time."""

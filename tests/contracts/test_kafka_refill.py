@@ -51,6 +51,19 @@ def test_a_request_waits_for_kafka_and_says_so(log, database, broker):
     assert positions_by_lane(records) == positions_by_lane(records, sort=True)
 
 
+def test_a_request_from_beyond_what_is_copied_skips_nothing_and_is_taken_up_while_kafka_is_down(log, database, broker):
+    broker.kill()
+    with Relaying(database, broker):
+        save_users(log, 10)
+        wait_until(lambda: progress(database).trouble, "a relay that waits for Kafka")
+        number = refill.ask(database, 15)
+        wait_until(lambda: progress(database).refill, "the request taken up", 15)
+        broker.start()
+        list(refill.follow(database, number))
+        records = mirrored(broker, 20)
+    assert places(records) == true_places(log)
+
+
 def test_a_request_that_nobody_takes_up_stays_for_the_next_relay(log, database, broker, monkeypatch):
     with pytest.raises(NoRelay, match="Start one"):
         refill.ask(database, 1)
