@@ -41,7 +41,7 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 @blueprint.post("/register")
-@describe(Description({201: Registered}, (409, 422), body=Login, example=EXAMPLE))
+@describe(Description({201: Registered}, body=Login, example=EXAMPLE))
 async def register() -> Response:
     """Make an account and log in. The password needs at least 10 characters."""
     wanted = await body(Login)
@@ -53,7 +53,7 @@ async def register() -> Response:
 
 
 @blueprint.post("/login")
-@describe(Description({200: Account}, (401, 422, 429), body=Login, example=EXAMPLE))
+@describe(Description({200: Account}, (401, 429), body=Login, example=EXAMPLE))
 async def login() -> Response:
     """Log in. After five wrong passwords within 15 minutes the account waits."""
     given = await body(Login)

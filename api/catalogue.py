@@ -33,7 +33,7 @@ class LimitsView(msgspec.Struct, frozen=True):
 
 
 @blueprint.get("/runtimes")
-@describe(Description({200: RuntimeList}))
+@describe(Description({200: RuntimeList}, needs_store=False))
 async def list_runtimes() -> Response:
     """The languages and their versions."""
     rows = await crossing(backend().catalogue)
@@ -45,7 +45,7 @@ async def list_runtimes() -> Response:
 
 
 @blueprint.get("/k8s-limits")
-@describe(Description({200: LimitsView}))
+@describe(Description({200: LimitsView}, needs_store=False))
 async def show_limits() -> Response:
     """The limits of a run."""
     return answer(LimitsView(backend().defaults, backend().ceilings))

@@ -9,16 +9,16 @@ from msgspec import Meta
 from quart import Blueprint, Response, request
 
 from api.backend import Backend, backend, crossing
-from api.messages import answer, body, query
+from api.messages import answer, body, optional_body, query
 from api.openapi import Description, describe
 from api.problems import Problem
 from api.sessions import context, current_account
-from api.views import Cancelled, ExecutionDetail, ExecutionPage, Timeline, detail_view, row_view
+from api.views import Cancelled, ExecutionDetail, ExecutionPage, Timeline, detail_view, item_view, title_of
 from api.waiting import until
 from application.accounts import Account
 from application.executions import Accepted, RunRequest
 from application.frames import decode_frames, one_stream
-from application.ports import STDERR, STDOUT, Recorded, Seals, StreamNotFound
+from application.ports import STDERR, STDOUT, ContentUnreadable, Erased, Recorded, Seals, StreamNotFound
 from domain.execution import Execution
 from domain.sealed import Sealed
 from domain.user import Role
@@ -51,7 +51,7 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @describe(
     Description(
         {202: Accepted},
-        (401, 409, 422),
+        (401,),
         body=RunRequest,
         example=EXAMPLE,
         headers={"Idempotency-Key": KEY_MEANING},
@@ -67,21 +67,23 @@ async def execute() -> Response:
 
 
 @blueprint.get("/executions")
-@describe(Description({200: ExecutionPage}, (401, 422, 504), query=PageQuery))
+@describe(Description({200: ExecutionPage}, (401,), query=PageQuery))
 async def list_executions() -> Response:
     """Your runs, newest first."""
     account = await current_account()
     wanted = query(PageQuery)
-    await until(backend(), "execution_history", wanted.min_position)
+    for projection in ("execution_history", "execution_status"):
+        await until(backend(), projection, wanted.min_position)
     page = execution_history.page(account.id, int(wanted.cursor) if wanted.cursor else None, wanted.limit + 1)
     rows = await backend().read_models.find(page, ExecutionRow)
     shown = rows[: wanted.limit]
     next = str(shown[-1].requested_position) if len(rows) > wanted.limit else None
-    return answer(ExecutionPage([row_view(row) for row in shown], next))
+    titles = await _titles([row.id for row in shown])
+    return answer(ExecutionPage([item_view(row, titles.get(row.id)) for row in shown], next))
 
 
 @blueprint.get("/executions/<uuid:id>")
-@describe(Description({200: ExecutionDetail}, (401, 404, 410, 504), query=WaitQuery))
+@describe(Description({200: ExecutionDetail}, (401, 410), query=WaitQuery))
 async def show_execution(id: UUID) -> Response:
     """One run, with its script and stdin."""
     events = await own_events(id, await current_account())
@@ -91,7 +93,7 @@ async def show_execution(id: UUID) -> Response:
 
 
 @blueprint.get("/executions/<uuid:id>/events")
-@describe(Description({200: Timeline}, (401, 404)))
+@describe(Description({200: Timeline}, (401,)))
 async def list_events(id: UUID) -> Response:
     """What happened to a run, in order."""
     events = await own_events(id, await current_account())
@@ -99,7 +101,7 @@ async def list_events(id: UUID) -> Response:
 
 
 @blueprint.get("/executions/<uuid:id>/output/<stream>")
-@describe(Description({200: bytes}, (401, 404, 409, 410), media_type="application/octet-stream"))
+@describe(Description({200: bytes}, (401, 409, 410), media_type="application/octet-stream"))
 async def download_output(id: UUID, stream: str) -> Response:
     """All that an ended run wrote to stdout or stderr, byte by byte."""
     if stream not in STREAMS:
@@ -108,7 +110,7 @@ async def download_output(id: UUID, stream: str) -> Response:
     finished = events[-1].data
     if not isinstance(finished, Execution.Finished):
         raise Problem(409, "The run has not ended yet; follow it at /api/v1/events/executions/{id}.")
-    content = await crossing(_output, backend().seals, finished.output, STREAMS[stream])
+    content = await crossing(output_of, finished, backend().seals, STREAMS[stream])
     disposition = f'attachment; filename="{id}.{stream}.txt"'
     return Response(
         content,
@@ -118,11 +120,11 @@ async def download_output(id: UUID, stream: str) -> Response:
 
 
 @blueprint.post("/executions/<uuid:id>/cancel")
-@describe(Description({202: Cancelled}, (401, 404, 409), body=Nothing, example={}))
+@describe(Description({202: Cancelled}, (401,), body=Nothing, has_optional_body=True, example={}))
 async def cancel_execution(id: UUID) -> Response:
     """Ask a run to end; its sandbox is gone within a second."""
     account = await current_account()
-    await body(Nothing)
+    await optional_body(Nothing)
     await own_events(id, account)
     position = await crossing(backend().executions.cancel, context(account.id), id)
     return answer(Cancelled(position), 202)
@@ -150,9 +152,25 @@ async def status_of(backend: Backend, id: UUID, min_position: int) -> ExecutionS
     return run
 
 
+async def _titles(ids: Sequence[UUID]) -> dict[UUID, str | None]:
+    """What the owner of these runs tells them apart by."""
+    runs = await backend().read_models.find(execution_status.several(ids), ExecutionStatus)
+    seals = backend().seals
+    titles = await crossing(lambda: [_title(seals, run.script) for run in runs])
+    return dict(zip((run.id for run in runs), titles, strict=True))
+
+
+def _title(seals: Seals, script: Sealed[str]) -> str | None:
+    try:
+        return title_of(seals.open(script).decode())
+    except (ContentUnreadable, Erased):
+        return None
+
+
 def _contents(seals: Seals, run: ExecutionStatus) -> tuple[str, str]:
     return seals.open(run.script).decode(), seals.open(run.stdin).decode() if run.stdin else ""
 
 
-def _output(seals: Seals, sealed: Sealed[bytes] | None, stream: int) -> bytes:
-    return one_stream(decode_frames(seals.open(sealed)), stream) if sealed else b""
+def output_of(finished: Execution.Finished, seals: Seals, stream: int) -> bytes:
+    """All that an ended run wrote to one of its streams. Raises Erased or ContentUnreadable."""
+    return one_stream(decode_frames(seals.open(finished.output)), stream) if finished.output else b""

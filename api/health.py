@@ -22,14 +22,14 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 @blueprint.get("/live")
-@describe(Description({200: Liveness}))
+@describe(Description({200: Liveness}, needs_store=False))
 async def live() -> Response:
     """The process answers."""
     return answer(Liveness(is_alive=True))
 
 
 @blueprint.get("/ready")
-@describe(Description({200: Readiness, 503: Readiness}))
+@describe(Description({200: Readiness, 503: Readiness}, needs_store=False))
 async def ready() -> Response:
     """The process and everything it needs work."""
     checks = {name: await _problem(name) for name in backend().checks}

@@ -100,7 +100,7 @@ def live_streams() -> LiveStreams:
 @describe(
     Description(
         {200: StreamMessage},
-        (401, 404, 429),
+        (401, 429),
         headers={"Last-Event-ID": ID_MEANING},
         media_type="text/event-stream",
     )

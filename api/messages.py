@@ -11,6 +11,7 @@ from api.problems import FieldError, Problem
 T = TypeVar("T")
 
 _FIELD = re.compile(r"^(?P<detail>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_NAMED = re.compile(r"(?:unknown|missing required) field `(?P<name>[^`]*)`")
 
 
 async def body(kind: type[T]) -> T:
@@ -25,6 +26,11 @@ async def body(kind: type[T]) -> T:
         raise Problem(400, f"The body is not valid JSON: {error}.") from None
 
 
+async def optional_body(kind: type[T]) -> T:
+    """Like `body`, but a request without one counts as one that says nothing."""
+    return await body(kind) if await request.get_data() else kind()
+
+
 def query(kind: type[T]) -> T:
     """The request's query string. Raises a Problem with status 422."""
     try:
@@ -36,7 +42,8 @@ def query(kind: type[T]) -> T:
 def _field_error(error: Exception) -> FieldError:
     found = _FIELD.match(str(error))
     path, detail = (found["path"], found["detail"]) if found else (None, str(error))
-    return FieldError((path or "").lstrip("."), detail)
+    named = _NAMED.search(detail)
+    return FieldError(".".join(filter(None, [(path or "").lstrip("."), named and named["name"]])), detail)
 
 
 def answer(value: Any, status: int = 200) -> Response:

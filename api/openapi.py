@@ -10,19 +10,28 @@ from quart import Quart
 from werkzeug.routing import Rule
 
 from api.problems import ProblemDetails
+from api.sessions import SAFE_METHODS
 
 Route = TypeVar("Route", bound=Callable[..., Any])
 
 VERSION = "0.1.0"
 REFERENCE = "#/components/schemas/{name}"
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+BODY_PROBLEMS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 
 
 class Description(msgspec.Struct, frozen=True):
-    """What one route takes and gives."""
+    """What one route takes and gives. Problems that follow from the rest (`_problems`) need not be named."""
 
     answers: Mapping[int, Any]
     problems: tuple[int, ...] = ()
+    has_optional_body: bool = False
+    needs_store: bool = True
     body: Any = None
     example: Mapping[str, Any] | None = None
     query: type[msgspec.Struct] | None = None
@@ -81,14 +90,32 @@ def _operation(rule: Rule, method: str, route: Callable[..., Any], found: Descri
         "tags": [rule.endpoint.partition(".")[0]],
         "parameters": [*_path_parameters(rule), *_query_parameters(found), *_headers(method, found)],
         "responses": {str(status): _answer(status, kind, found) for status, kind in found.answers.items()}
-        | {str(status): _problem(status) for status in found.problems},
+        | {str(status): _problem(status) for status in sorted({*found.problems, *_problems(rule, method, found)})},
     }
     if found.body:
         content: dict[str, Any] = {"schema": _schema(found.body)}
         if found.example is not None:
             content["example"] = found.example
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+        operation["requestBody"] = {"required": not found.has_optional_body, "content": {"application/json": content}}
     return operation
+
+
+def _problems(rule: Rule, method: str, found: Description) -> Iterator[int]:
+    """What can go wrong with every route of this kind."""
+    if method not in SAFE_METHODS:
+        yield HTTPStatus.FORBIDDEN
+    if "id" in rule.arguments:
+        yield HTTPStatus.NOT_FOUND
+    if found.body:
+        yield from BODY_PROBLEMS
+    if found.query:
+        yield HTTPStatus.UNPROCESSABLE_ENTITY
+    if found.query and "min_position" in found.query.__struct_fields__:
+        yield HTTPStatus.GATEWAY_TIMEOUT
+    if found.needs_store:
+        yield from (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+    if found.needs_store and method not in SAFE_METHODS:
+        yield HTTPStatus.CONFLICT
 
 
 def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:

@@ -29,9 +29,8 @@ async def index() -> Response:
     return response
 
 
-@blueprint.get("/<path:name>")
-async def file(name: str) -> Response:
-    response = await send_from_directory(backend().page, name)
-    if name.startswith("assets/"):
-        response.headers["Cache-Control"] = FOR_EVER
+@blueprint.get("/assets/<name>")
+async def asset(name: str) -> Response:
+    response = await send_from_directory(backend().page / "assets", name)
+    response.headers["Cache-Control"] = FOR_EVER
     return response

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import msgspec
 from quart import Quart, Response
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
 from application.executions import InvalidRequest, KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
@@ -24,6 +24,10 @@ from domain.name import NameTaken
 from domain.user import Locked
 
 log = logging.getLogger(__name__)
+
+
+STORE_SECONDS = 2
+"""A store that is away is mostly back by then."""
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -81,12 +85,24 @@ def details_of(error: Exception) -> ProblemDetails:
     return ProblemDetails(HTTPStatus(status).phrase, status, detail)
 
 
-def answer_problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Response:
+def answer_problem(
+    status: int, detail: str, errors: Sequence[FieldError] = (), wait_seconds: int | None = None
+) -> Response:
     details = ProblemDetails(HTTPStatus(status).phrase, status, detail, errors=errors)
     response = Response(msgspec.json.encode(details), status=status, content_type="application/problem+json")
-    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        response.headers["Retry-After"] = "900" if status == HTTPStatus.TOO_MANY_REQUESTS else "2"
+    if wait_seconds is not None:
+        response.headers["Retry-After"] = str(wait_seconds)
     return response
+
+
+def seconds_to_wait(error: Exception) -> int | None:
+    """After how long it is worth trying again, where that is known."""
+    match error:
+        case Locked(seconds=seconds):
+            return seconds
+        case LogUnavailable():
+            return STORE_SECONDS
+    return None
 
 
 def register(app: Quart) -> None:
@@ -106,11 +122,14 @@ async def _expected(error: Exception) -> Response:
     details = details_of(error)
     if details.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("a request failed: %s", str(error) or type(error).__name__)
-    return answer_problem(details.status, details.detail)
+    return answer_problem(details.status, details.detail, wait_seconds=seconds_to_wait(error))
 
 
 async def _http(error: HTTPException) -> Response:
-    return answer_problem(error.code or 500, error.description or "")
+    response = answer_problem(error.code or 500, error.description or "")
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
 
 
 async def _unexpected(error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """Runs as the API shows them: private content opened."""
 
+import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,9 @@ import msgspec
 from domain.execution import Limits, Status
 from projections.execution_history import ExecutionRow
 from projections.execution_status import ExecutionStatus, TimelineEntry
+
+TITLE_CHARACTERS = 80
+_COMMON = re.compile(r"#!|import\s|from\s+\S+\s+import\s|set\s+[-+]")
 
 
 class ExecutionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +44,15 @@ class ExecutionDetail(ExecutionView, frozen=True, kw_only=True):
     limits: Limits
 
 
+class ExecutionItem(ExecutionView, frozen=True, kw_only=True):
+    """One run in a list of its owner's."""
+
+    title: str | None
+    """The script's first words, at most 80 characters; null when it cannot be read."""
+
+
 class ExecutionPage(msgspec.Struct, frozen=True):
-    items: list[ExecutionView]
+    items: list[ExecutionItem]
     next: str | None
     """Send it as `cursor` for the next page; null on the last one."""
 
@@ -56,6 +67,18 @@ class Cancelled(msgspec.Struct, frozen=True):
 
 def row_view(row: ExecutionRow) -> ExecutionView:
     return ExecutionView(**{name: getattr(row, name) for name in ExecutionView.__struct_fields__})
+
+
+def item_view(row: ExecutionRow, title: str | None) -> ExecutionItem:
+    return ExecutionItem(**msgspec.structs.asdict(row_view(row)), title=title)
+
+
+def title_of(script: str) -> str:
+    """What tells a script from others at a glance: its first words after the lines with which many begin."""
+    lines = [line for line in map(str.strip, script.splitlines()) if line]
+    telling = [line for line in lines if not _COMMON.match(line)]
+    title = " ".join(" ".join(telling or lines).split())
+    return title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1]}…"
 
 
 def status_view(run: ExecutionStatus) -> ExecutionView:

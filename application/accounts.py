@@ -11,6 +11,7 @@ from application.handler import change
 from application.ports import (
     Context,
     Credentials,
+    Erased,
     EventLog,
     Ids,
     Names,
@@ -49,6 +50,17 @@ class Account(msgspec.Struct, frozen=True):
     role: Role
 
 
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """An account as those who run the system see it."""
+
+    id: UUID
+    username: str | None
+    """None when the person's data was erased."""
+    role: Role
+    locked_until: datetime | None
+    created_at: datetime
+
+
 class Accounts:
     """The commands on people's accounts."""
 
@@ -73,8 +85,7 @@ class Accounts:
 
     def register(self, context: Context, username: str, password: str, role: Role = Role.USER) -> tuple[Account, int]:
         """Returns the account and its position. Raises NameTaken or WeakPassword; then nothing has changed."""
-        if len(password) < PASSWORD_CHARACTERS:
-            raise WeakPassword
+        _check_password(password)
         user_id = self._ids.new()
         name = Name(id=self._names.id_of(username), holder=user_id, timestamp=context.at)
         if self._log.history(name.id):
@@ -101,6 +112,39 @@ class Accounts:
         """Raises StreamNotFound or Erased."""
         loaded = self._log.load(User, user)
         return Account(loaded.id, self._seals.open(loaded.username).decode(), loaded.role)
+
+    def member(self, user: UUID, at: datetime) -> Member:
+        """Raises StreamNotFound."""
+        loaded = self._log.load(User, user)
+        return Member(
+            id=loaded.id,
+            username=self._name_of(loaded),
+            role=loaded.role,
+            locked_until=loaded.locked_until(at),
+            created_at=loaded.created_on,
+        )
+
+    def _name_of(self, user: User) -> str | None:
+        try:
+            return self._seals.open(user.username).decode()
+        except Erased:
+            return None
+
+    def reset_password(self, context: Context, user: UUID, password: str) -> int:
+        """Set a new password, open the account and end all its sessions. Returns the position. Raises WeakPassword.
+
+        The event first: a password that was not set after all can be set again, and no change is without its event.
+        """
+        _check_password(password)
+        _, position = change(self._log, context, User, user, lambda loaded: loaded.reset_password(context.at))
+        self._credentials.put(user, self._passwords.hash(password))
+        self._sessions.revoke_all(user)
+        return position
+
+    def unlock(self, context: Context, user: UUID) -> int:
+        """Open a locked account. Returns the position of its last event."""
+        _, position = change(self._log, context, User, user, lambda loaded: loaded.unlock(context.at))
+        return position
 
     def log_in(self, context: Context, username: str, password: str) -> tuple[Account, str]:
         """Returns the account and a new session's token. Raises WrongLogin or Locked."""
@@ -137,6 +181,11 @@ class Accounts:
                 self._recent.clear()
             self._recent[user] = time.monotonic() + RECENT_SECONDS, account
         return account
+
+
+def _check_password(password: str) -> None:
+    if len(password) < PASSWORD_CHARACTERS:
+        raise WeakPassword
 
 
 def _logged_in(at: datetime) -> Callable[[User], None]:

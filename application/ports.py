@@ -231,6 +231,9 @@ class Sessions(Protocol):
 
     def revoke(self, token: str) -> None: ...
 
+    def revoke_all(self, user: UUID) -> None:
+        """All sessions of one person."""
+
 
 class Names(Protocol):
     def id_of(self, name: str) -> UUID:
@@ -322,6 +325,8 @@ class Output(msgspec.Struct, frozen=True, tag=True):
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
     outcome: Outcome
+    at: datetime
+    """When it ended; of a lost run, when that was found: what could have told is dead."""
 
 
 Frame = Started | Output | Ended

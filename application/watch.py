@@ -23,7 +23,7 @@ from application.ports import (
     Started,
     Task,
 )
-from domain.execution import Execution, ExecutionEnded, Outcome
+from domain.execution import Execution, ExecutionEnded
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +92,9 @@ class Watch:
                     self._note_start(at)
                 case Output():
                     self._coalescer.add(frame)
-                case Ended(outcome=outcome):
+                case Ended():
                     self._coalescer.flush()
-                    self._finish(outcome)
+                    self._finish(frame)
                     return True
         return False
 
@@ -114,7 +114,7 @@ class Watch:
         if self._started_at:
             run.start(self._started_at)
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, ended: Ended) -> None:
         if self._start_timer:
             self._start_timer.cancel()
         frames = [frame for frame in self._sandbox.watch(self._name) if isinstance(frame, Output)]
@@ -122,7 +122,7 @@ class Watch:
 
         def start_and_finish(run: Execution) -> None:
             self._start(run)
-            run.finish(outcome, output, self._clock.now())
+            run.finish(ended.outcome, output, ended.at)
 
         self._decide(start_and_finish)
 

@@ -1,5 +1,6 @@
 """A person with an account."""
 
+import math
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
@@ -17,7 +18,12 @@ class Role(StrEnum):
 
 
 class Locked(DomainError):
-    """Too many wrong passwords; wait a quarter of an hour and try again."""
+    """Too many wrong passwords; wait and try again."""
+
+    def __init__(self, wait: timedelta) -> None:
+        self.seconds = math.ceil(wait.total_seconds())
+        """Until the next password is looked at."""
+        super().__init__(f"Too many wrong passwords; try again in {math.ceil(self.seconds / 60)} min.")
 
 
 class User(Aggregate):
@@ -44,6 +50,12 @@ class User(Aggregate):
     class LoggedOut(Aggregate.Event):
         pass
 
+    class PasswordReset(Aggregate.Event):
+        pass
+
+    class Unlocked(Aggregate.Event):
+        pass
+
     @event(Registered)
     def __init__(self, id: UUID, username: Sealed[str], role: Role, timestamp: datetime) -> None:
         self.username = username
@@ -66,15 +78,27 @@ class User(Aggregate):
     def _logged_out(self) -> None:
         pass
 
+    @event(PasswordReset)
+    def _password_reset(self) -> None:
+        self.failures = ()
+
+    @event(Unlocked)
+    def _unlocked(self) -> None:
+        self.failures = ()
+
     def change_role(self, role: Role, at: datetime) -> None:
         if role is not self.role:
             self.trigger_event(self.RoleChanged, role=role, timestamp=at)
 
-    def check_open(self, at: datetime) -> None:
-        """Raise Locked after five wrong passwords within a quarter of an hour."""
+    def locked_until(self, at: datetime) -> datetime | None:
+        """Five wrong passwords within a quarter of an hour lock the account; None when it is open."""
         recent = [failed for failed in self.failures if failed > at - self.WINDOW]
-        if len(recent) >= self.ATTEMPTS:
-            raise Locked
+        return recent[0] + self.WINDOW if len(recent) >= self.ATTEMPTS else None
+
+    def check_open(self, at: datetime) -> None:
+        """Raises Locked."""
+        if until := self.locked_until(at):
+            raise Locked(until - at)
 
     def log_in(self, at: datetime) -> None:
         self.check_open(at)
@@ -86,3 +110,12 @@ class User(Aggregate):
 
     def log_out(self, at: datetime) -> None:
         self.trigger_event(self.LoggedOut, timestamp=at)
+
+    def reset_password(self, at: datetime) -> None:
+        """Somebody else has set a new password; with it the account is open."""
+        self.trigger_event(self.PasswordReset, timestamp=at)
+
+    def unlock(self, at: datetime) -> None:
+        """Forget the wrong passwords; an account that is open stays as it is."""
+        if self.locked_until(at):
+            self.trigger_event(self.Unlocked, timestamp=at)

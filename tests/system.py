@@ -1,5 +1,6 @@
 """The whole system as `runledger up` starts it, for the tests that use it as a person does."""
 
+import functools
 import os
 import re
 import signal
@@ -16,6 +17,8 @@ import httpx
 import pytest
 
 from adapters.supervisor.records import WORK
+from api.app import create_app
+from api.openapi import document
 from ops.up.folder import Running, read
 from tests.servers import reserved_port
 
@@ -81,8 +84,13 @@ class System:
         )
 
     def client(self) -> httpx.Client:
-        """A client that nobody is logged in with."""
-        return httpx.Client(base_url=f"{self.url}/api/v1", headers={"X-Requested-With": "runledger"}, timeout=30)
+        """A client that nobody is logged in with; it looks each answer up in the API's document."""
+        return httpx.Client(
+            base_url=f"{self.url}/api/v1",
+            headers={"X-Requested-With": "runledger"},
+            timeout=30,
+            event_hooks={"response": [check_documented]},
+        )
 
     def log_in(self) -> httpx.Client:
         """The admin's client."""
@@ -90,6 +98,21 @@ class System:
         answer = client.post("/auth/login", json={"username": self.username, "password": self.password})
         assert answer.status_code == 200, answer.text
         return client
+
+
+@functools.cache
+def documented() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    """Each path of the API's document as a pattern, with its operations."""
+    paths = document(create_app(None))["paths"]
+    return [(re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)), operations) for path, operations in paths.items()]
+
+
+def check_documented(response: httpx.Response) -> None:
+    """Whatever comes back from an operation stands among its responses."""
+    method, path = response.request.method.lower(), response.request.url.path
+    for pattern, operations in documented():
+        if pattern.fullmatch(path) and method in operations:
+            assert str(response.status_code) in operations[method]["responses"], f"{method} {path}: {response}"
 
 
 @contextmanager

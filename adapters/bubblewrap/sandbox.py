@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -64,7 +65,7 @@ class BubblewrapSandbox:
                     yield frame
                 if isinstance(frame, Ended):
                     return
-        yield Ended(LOST)
+        yield Ended(LOST, datetime.now(UTC))
 
     def stop(self, sandbox: str) -> None:
         folder = self._path(sandbox)

@@ -9,6 +9,8 @@ import msgspec
 
 from adapters.embedded.server import ANSWER_SECONDS, LOOPBACK, ProgramMissing, exchange, read
 
+ROOTS = ("WiredTiger", "WiredTiger.turtle", "WiredTiger.wt")
+"""The files that name all others of a store, made before any of them."""
 OPTIONS = Path(__file__).with_name("secantusd.toml")
 OP_MSG = 2013
 REPLY_HEADER = struct.Struct("<iiii")
@@ -20,6 +22,11 @@ class Secantus(msgspec.Struct, frozen=True):
     folder: Path
     port: int
     name: str = "mongo"
+
+    def missing_root(self) -> str | None:
+        """A file without which the server would not find its own store, and might begin an empty one in its place."""
+        was_made = any(self.folder.glob("secantus_*.wt"))
+        return next((name for name in ROOTS if was_made and not (self.folder / name).exists()), None)
 
     def command(self) -> list[str]:
         program = Path(sys.executable).with_name("secantusd-py")

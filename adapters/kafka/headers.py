@@ -1,6 +1,7 @@
 """The headers of a mirrored event: those of CloudEvents 1.0 (Kafka protocol binding, binary mode), and its place."""
 
 from collections.abc import Mapping
+from functools import cache
 from uuid import UUID
 
 import msgspec
@@ -25,23 +26,30 @@ class Place(msgspec.Struct, frozen=True):
 
 def encode(place: Place, envelope: Envelope) -> Headers:
     """All headers; those without a value are left out."""
-    values = {
-        "ce_specversion": "1.0",
-        "ce_id": str(envelope.id),
-        "ce_source": f"/runledger/{place.store}",
-        "ce_type": envelope.type,
-        "ce_subject": str(envelope.stream),
-        "ce_time": envelope.at.isoformat(),
-        "content-type": "application/json",
-        "store": str(place.store),
-        "position": str(place.position),
-        "previous": str(place.previous),
-        "version": str(envelope.version),
-        "correlation": str(envelope.correlation),
-        "causation": str(envelope.causation or ""),
-        "traceparent": envelope.trace,
-    }
-    return [(name, value.encode()) for name, value in values.items() if value]
+    return [
+        *_of_store(place.store),
+        ("ce_id", str(envelope.id)),
+        ("ce_type", envelope.type),
+        ("ce_subject", str(envelope.stream)),
+        ("ce_time", envelope.at.isoformat()),
+        ("position", str(place.position)),
+        ("previous", str(place.previous)),
+        ("version", str(envelope.version)),
+        ("correlation", str(envelope.correlation)),
+        *([("causation", str(envelope.causation))] if envelope.causation else ()),
+        *([("traceparent", envelope.trace)] if envelope.trace else ()),
+    ]
+
+
+@cache
+def _of_store(store: UUID) -> Headers:
+    """What all its events have in common."""
+    return [
+        ("ce_specversion", "1.0"),
+        ("ce_source", f"/runledger/{store}"),
+        ("content-type", "application/json"),
+        ("store", str(store)),
+    ]
 
 
 def place(headers: Headers) -> Place:

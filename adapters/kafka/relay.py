@@ -8,26 +8,34 @@ from time import monotonic
 
 import msgspec
 from confluent_kafka import KafkaException, Producer
+from opentelemetry.metrics import Meter, NoOpMeter
 from pymongo.errors import PyMongoError
 
 from adapters.kafka import clients, headers
 from adapters.kafka.framing import Framing, plain
 from adapters.kafka.headers import Place
+from adapters.kafka.metrics import RelayMetrics
+from adapters.kafka.progress import ROLE, Progress, Refill
+from adapters.kafka.refill import Request
 from adapters.kafka.topics import EVENTS
 from adapters.mongo import envelope
-from adapters.mongo.commits import MAX_EVENTS, Line, Placed
+from adapters.mongo.commits import MAX_EVENTS, Document, Line, Placed
 from adapters.mongo.journal import Journal
 from adapters.mongo.leases import Lease, LeaseLost
 from adapters.schemas.trouble import RegistryTrouble
+from application.ports import UnreadableEvent
 
 log = logging.getLogger(__name__)
 
 DELIVERY_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 1.0
-ROLE = "relay"
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
-TROUBLE = "trouble"
-"""Where the lease's document says, beside the cursor, what the relay waits for."""
+
+
+UNREADABLE = (
+    "The event at position {position} cannot be read, so nothing behind it is copied. Restore the log from a backup; "
+    "`runledger events verify` says what else is wrong with it. {error}"
+)
 
 
 class DeliveryFailed(Exception):
@@ -38,15 +46,20 @@ class Cursor(msgspec.Struct, frozen=True):
     """How far the log is copied."""
 
     position: int = 0
-    lanes: Mapping[str, int] = {}
-    """The last copied position of each lane, by the lane's number."""
+    lanes: Mapping[int, int] = {}
+    """The last copied position of each lane."""
 
     def previous(self, lane: int) -> int:
         """The last copied position of a lane; 0 for none."""
-        return self.lanes.get(str(lane), 0)
+        return self.lanes.get(lane, 0)
 
     def past(self, position: int, lane: int) -> "Cursor":
-        return Cursor(position, {**self.lanes, str(lane): position})
+        return Cursor(position, {**self.lanes, lane: position})
+
+
+NO_METER = NoOpMeter("runledger.relay")
+TROUBLES = (PyMongoError, KafkaException, DeliveryFailed, RegistryTrouble, UnreadableEvent)
+"""What is waited for."""
 
 
 class Relay:
@@ -54,13 +67,20 @@ class Relay:
 
     A stale one that does not know it yet does no harm: it sends what was sent before, and consumers drop that.
     `servers` tells the brokers' addresses and is asked again and again, because an embedded broker takes a new one at
-    each start. `framing` turns an event's bytes into a record's value.
+    each start. `framing` turns an event's bytes into a record's value; `meter` makes the relay's metrics.
     """
 
-    def __init__(self, journal: Journal, servers: Callable[[], str], framing: Framing = plain) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        servers: Callable[[], str],
+        framing: Framing = plain,
+        meter: Meter = NO_METER,
+    ) -> None:
         self._journal = journal
         self._servers = servers
         self._framing = framing
+        self._metrics = RelayMetrics(meter, journal)
 
     def run(self, stop: Event) -> None:
         """Copy while this is the active one, until told to stop. What cannot be reached is waited for."""
@@ -69,7 +89,7 @@ class Relay:
             try:
                 state = lease.acquire()
                 if state is not None:
-                    _Copying(self._journal, lease, self._servers, self._framing, state).run(stop)
+                    _Copying(self._journal, lease, self._servers, self._framing, self._metrics, state).run(stop)
             except (LeaseLost, PyMongoError) as error:
                 log.warning("the relay is not active: %s", error)
             stop.wait(LOOK_AGAIN_SECONDS)
@@ -84,13 +104,17 @@ class _Copying:
         lease: Lease,
         servers: Callable[[], str],
         framing: Framing,
+        metrics: RelayMetrics,
         state: Mapping[str, object],
     ) -> None:
         self._journal = journal
         self._lease = lease
         self._servers = servers
         self._framing = framing
-        self._cursor = msgspec.convert(state, Cursor)
+        self._metrics = metrics
+        kept = msgspec.convert(state, Progress)
+        self._cursor = self._cursor_at(min(kept.position, journal.head.find()))
+        self._refill = kept.refill
         self._address = ""
         self._producer: Producer | None = None
         self._heard = 0
@@ -98,31 +122,73 @@ class _Copying:
 
     def run(self, stop: Event) -> None:
         """Raises LeaseLost."""
+        with self._metrics.active(lambda: self._cursor.position):
+            self._run(stop)
+        with suppress(PyMongoError):
+            self._lease.release(msgspec.to_builtins(Progress(self._cursor.position, refill=self._refill)))
+
+    def _run(self, stop: Event) -> None:
         wait = FIRST_WAIT
         while not stop.is_set():
             try:
                 self._step()
                 wait, self._trouble = FIRST_WAIT, ""
-            except (PyMongoError, KafkaException, DeliveryFailed, RegistryTrouble) as error:
+            except TROUBLES as error:
                 log.warning("the relay tries again in %.1f s: %s", wait, error)
-                self._trouble = str(error)
-                self._producer = None
+                self._fail(error)
                 stop.wait(wait)
                 wait = min(wait * 2, LONGEST_WAIT)
+
+    def _fail(self, error: Exception) -> None:
+        """Say at once what is waited for; it also keeps the lease, for a try and the wait take long."""
+        self._metrics.failed(error)
+        self._trouble = str(error)
+        self._producer = None
         with suppress(PyMongoError):
-            self._lease.release(msgspec.to_builtins(self._cursor))
+            self._renew()
 
     def _step(self) -> None:
         """Copy what is new, or wait for it; renew the lease when it is time."""
         if self._lease.is_due():
-            self._lease.keep({**msgspec.to_builtins(self._cursor), TROUBLE: self._trouble})
+            self._renew()
         self._connected()  # before the first event: an idempotent producer takes half a second to become ready
         position = self._cursor.position
         placed = self._journal.recent.after(position) or self._journal.reading.after(position, MAX_EVENTS)
         if placed:
-            self._cursor = self._send(placed)
+            self._copy(placed)
         if len(placed) < MAX_EVENTS:
             self._heard = self._journal.bell.wait(self._heard, LOOK_AGAIN_SECONDS)
+
+    # The lease ------------------------------------------------------------------------------------------------
+
+    def _renew(self) -> None:
+        """Write down how far this is; take up what is asked."""
+        asked = self._keep()
+        request = msgspec.convert(asked, Request) if asked else None
+        if request and (self._refill is None or request.number > self._refill.number):
+            self._go_back(request)
+
+    def _keep(self) -> Document | None:
+        return self._lease.keep(msgspec.to_builtins(Progress(self._cursor.position, self._trouble, self._refill)))
+
+    def _go_back(self, request: Request) -> None:
+        """Send again from there on: one contiguous run, so that Kafka gets events in order as ever."""
+        self._cursor = self._cursor_at(min(self._cursor.position, request.first - 1))
+        self._refill = Refill(request.number, request.first, self._journal.head.find())
+        log.info("events from position %s on are sent to Kafka again", request.first)
+        self._keep()
+
+    def _cursor_at(self, position: int) -> Cursor:
+        return Cursor(position, self._journal.lane_heads.at(position))
+
+    # Copying --------------------------------------------------------------------------------------------------
+
+    def _copy(self, placed: Sequence[Placed]) -> None:
+        """Those before an unreadable one as well. Raises UnreadableEvent when the first one is."""
+        try:
+            self._cursor = self._send(placed)
+        except UnreadableEvent:
+            self._cursor = self._send(_readable(placed))
 
     def _send(self, placed: Sequence[Placed]) -> Cursor:
         """The cursor behind these events, once Kafka has confirmed all of them. Raises DeliveryFailed."""
@@ -135,6 +201,7 @@ class _Copying:
         self._await_delivery(producer)
         if failures:
             raise DeliveryFailed(failures[0])
+        self._metrics.copied(len(placed), sum(map(len, values)))
         return cursor
 
     def _produce(
@@ -162,3 +229,17 @@ class _Copying:
         if self._producer is None or address != self._address:
             self._address, self._producer = address, clients.producer(address)
         return self._producer
+
+
+def _readable(placed: Sequence[Placed]) -> Sequence[Placed]:
+    """Those before the first unreadable one. Raises UnreadableEvent when there are none."""
+    readable: list[Placed] = []
+    for position, line in placed:
+        try:
+            envelope.unwrap(line.data)
+        except UnreadableEvent as error:
+            if readable:
+                break
+            raise UnreadableEvent(UNREADABLE.format(position=position, error=error)) from error
+        readable.append((position, line))
+    return readable

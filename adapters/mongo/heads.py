@@ -71,11 +71,21 @@ class LaneHeads:
         seen, known = self._known
         if head == seen:
             return known
-        recent = max(seen, head - RECENT)
-        found = {**known, **self._last_by_lane({"z": {"$gte": recent + 1, "$lte": head}})}
+        found = self._grown(known, seen, head)
+        self._known = head, found
+        return found
+
+    def at(self, position: int) -> Mapping[int, int]:
+        """Where the lanes ended when the log ended at this position."""
+        return self._grown({}, 0, position)
+
+    def _grown(self, known: Mapping[int, int], seen: int, end: int) -> Mapping[int, int]:
+        """The last positions up to `end`, of which those up to `seen` are known."""
+        recent = max(seen, end - RECENT)
+        ending = {"$gte": recent + 1, "$lte": end + MAX_EVENTS - 1}
+        found = {**known, **self._last_by_lane({"z": ending}, end)}
         for lane in self._lanes - {lane for lane, last in found.items() if last > seen}:
             found |= self._search(lane, seen, recent)
-        self._known = head, found
         return found
 
     def _search(self, lane: int, low: int, high: int) -> Mapping[int, int]:
@@ -83,16 +93,17 @@ class LaneHeads:
         width = RECENT
         while high > low:
             start = max(low, high - width)
-            last = self._last_by_lane({"l": lane, "z": {"$gte": start + 1, "$lte": high}}).get(lane)
+            last = self._last_by_lane({"l": lane, "z": {"$gte": start + 1, "$lte": high}}, high).get(lane)
             if last is not None:
                 return {lane: last}
             high, width = start, width * 2
         return {}
 
-    def _last_by_lane(self, query: Document) -> dict[int, int]:
-        """Commits may overlap the range's start: what they hold before it is true as well."""
+    def _last_by_lane(self, query: Document, end: int) -> dict[int, int]:
+        """Commits may overlap the range's start, where what they hold is true as well, and its end, where it is not."""
         last: dict[int, int] = {}
         for commit in self._commits.find(query, {"e.lane": 1}):
             for position, event in enumerate(commit["e"], commit["_id"]):
-                last[event["lane"]] = max(position, last.get(event["lane"], 0))
+                if position <= end:
+                    last[event["lane"]] = max(position, last.get(event["lane"], 0))
         return last

@@ -57,7 +57,7 @@ class Journal:
                 pass
             except AnswerMissing:
                 commit.is_doubtful = True
-        return self.writer.submit(commit).result()
+        return self.writer.store(commit)
 
     def prepare(self) -> None:
         """Make what a store of an older version lacks; harmless when nothing is missing."""

@@ -3,6 +3,7 @@
 from time import monotonic
 from typing import Any
 
+import msgspec
 from pymongo.errors import DuplicateKeyError
 
 from adapters.mongo.connection import Place, durable
@@ -21,7 +22,8 @@ class LeaseLost(Exception):
 class Lease:
     """One role. Whoever waits measures the term with a clock of its own, so no two clocks are ever compared.
 
-    The holder keeps its state in the lease's document; only the holder of the newest epoch can change it.
+    The holder keeps its state in the lease's document; only the holder of the newest epoch can change it. Beside it
+    stands what others ask of whoever holds the lease.
     """
 
     def __init__(self, database: Place, role: str) -> None:
@@ -42,10 +44,11 @@ class Lease:
         moved = self._leases.update_one(taken, {"$set": {"epoch": found["epoch"] + 1, "beat": 0, "is_free": False}})
         return self._taken(found["epoch"] + 1, found["state"]) if moved.matched_count else None
 
-    def keep(self, state: Document) -> None:
-        """Renew, and store the role's state. Raises LeaseLost."""
-        self._change({"$inc": {"beat": 1}, "$set": {"state": state}})
+    def keep(self, state: Document) -> Document | None:
+        """Renew, and store the role's state. Returns what is asked of the holder. Raises LeaseLost."""
+        kept = self._change({"$inc": {"beat": 1}, "$set": {"state": state}})
         self._renewed = monotonic()
+        return kept.get("asked")
 
     def is_due(self) -> bool:
         """Whether it is time to renew."""
@@ -55,9 +58,11 @@ class Lease:
         """Give the role up, so that the next one need not wait. Raises LeaseLost."""
         self._change({"$set": {"state": state, "is_free": True}})
 
-    def _change(self, change: Document) -> None:
-        if not self._leases.update_one({"_id": self._role, "epoch": self._epoch}, change).matched_count:
+    def _change(self, change: Document) -> Document:
+        changed = self._leases.find_one_and_update({"_id": self._role, "epoch": self._epoch}, change)
+        if changed is None:
             raise LeaseLost(LeaseLost.__doc__)
+        return changed
 
     def _take_first(self) -> Document | None:
         try:
@@ -76,3 +81,28 @@ class Lease:
             self._seen = found, monotonic()
             return False
         return monotonic() - since > TERM_SECONDS
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A role as those see it who do not play it."""
+
+    state: Document
+    epoch: int
+    beat: int
+    """Moves while somebody plays the role."""
+    is_free: bool
+    asked: Document | None = None
+    """What was last asked of the holder; it stays when it is done."""
+
+
+def look(database: Place, role: str) -> Seen | None:
+    """None where nobody has played this role yet."""
+    found = durable(database, "leases").find_one({"_id": role})
+    return msgspec.convert(found, Seen) if found else None
+
+
+def ask(database: Place, role: str, request: Document, instead_of: Document | None) -> bool:
+    """Ask something of whoever plays the role now or next. False when somebody else has asked meanwhile."""
+    unchanged = {"_id": role, "asked": instead_of}
+    asked = durable(database, "leases").update_one(unchanged, {"$set": {"asked": request}})
+    return asked.matched_count > 0

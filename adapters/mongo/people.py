@@ -46,9 +46,14 @@ class MongoSessions:
         with reachable():
             self._sessions.delete_one({"_id": _digest(token)})
 
+    def revoke_all(self, user: UUID) -> None:
+        with reachable():
+            self._sessions.delete_many({"user": user})
+
     def prepare(self) -> None:
         """Ended sessions delete themselves."""
         with reachable():
+            self._sessions.create_index("user")
             self._sessions.create_index("expires_at", expireAfterSeconds=0)
 
 

@@ -5,15 +5,22 @@ served by the index on every server.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import takewhile
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 from pymongo.collection import Collection
 
-from adapters.mongo.commits import MAX_EVENTS, Document, Line, Placed, key, lines
+from adapters.mongo import quick
+from adapters.mongo.commits import MAX_EVENTS, Document, Line, Placed, key
 
 LANE_WINDOW = 4_096
 """How many positions one query for a lane spans at first."""
+Found = list[Placed]
+"""The events of one commit."""
+
 NEWER = 8
 """How many versions behind a known one are looked for at first: mostly there are few."""
 
@@ -23,33 +30,42 @@ class Reading:
 
     def __init__(self, commits: Collection[Document]) -> None:
         self._commits = commits
-        self._seen = 0
-        """The last end that was read."""
+        self._is_at_end = True
+        """Whether the last page came to the log's end."""
 
     def after(self, position: int, limit: int) -> Sequence[Placed]:
         """At most `limit` events with positions from `position` + 1 on, without a hole; fewer only at the end."""
-        if self._seen - position < MAX_EVENTS:
-            # Near the end one wide look finds all there is, for no commit is longer than what it looks beyond.
-            return self._page(position + 1, limit + MAX_EVENTS)[:limit]
-        found = list(self._page(position + 1, min(limit, MAX_EVENTS)))
-        while 0 < len(found) < limit and (commit := self._starting_at(position + len(found) + 1)):
-            found += lines(commit)
-            found += self._page(position + len(found) + 1, limit - len(found)) if len(found) < limit else ()
+        # At the end one wide look finds all there is, for no commit is longer than what it looks beyond.
+        wide = limit + MAX_EVENTS
+        found = self._page(position + 1, wide) if self._is_at_end else self._filled(position + 1, limit)
+        self._is_at_end = len(found) < limit
         return found[:limit]
 
-    def _page(self, start: int, width: int) -> Sequence[Placed]:
+    def _filled(self, start: int, limit: int) -> Found:
+        """Little more than so many events from `start` on, for elsewhere a wide look would read most of them twice."""
+        found = self._page(start, min(limit, MAX_EVENTS))
+        while 0 < len(found) < limit and (more := self._starting_at(start + len(found))):
+            found += more
+            found += self._page(start + len(found), limit - len(found)) if len(found) < limit else ()
+        return found
+
+    def _page(self, start: int, width: int) -> Found:
         """The events from `start` on of the commits that end within so many positions, if not of the one around it."""
         commits = self._window(start, width) or (width < MAX_EVENTS and self._window(start, MAX_EVENTS)) or ()
-        contiguous = list(_contiguous(commits, start))
-        self._seen = max(self._seen, *(commit["z"] for commit in contiguous), 0)
-        return [placed for commit in contiguous for placed in lines(commit) if placed[0] >= start]
+        return [placed for commit in _contiguous(commits, start) for placed in commit if placed[0] >= start]
 
-    def _window(self, start: int, width: int) -> list[Document]:
+    def _window(self, start: int, width: int) -> list[Found]:
         """Commits that end within the window. One that covers all of it ends less than MAX_EVENTS behind its start."""
         return self._find({"z": {"$gte": start, "$lte": start + width - 1}})
 
-    def _starting_at(self, position: int) -> Document | None:
-        return self._commits.find_one({"_id": position})
+    def _starting_at(self, position: int) -> Found:
+        return [placed for commit in self._find({"_id": position}) for placed in commit]
+
+    def stored_at(self, position: int) -> datetime | None:
+        """When the event at this position was stored; None where there is none."""
+        ending = {"$gte": position, "$lte": position + MAX_EVENTS - 1}
+        covering = min(self._commits.find({"z": ending}, {"z": 1, "at": 1}), key=itemgetter("z"), default=None)
+        return covering["at"] if covering else None
 
     def of_lane(self, lane: int, after: int, upto: int, limit: int) -> Sequence[Placed]:
         """At most `limit` events of one lane with positions in (after, upto]."""
@@ -58,7 +74,7 @@ class Reading:
         while len(found) < limit and start < upto + MAX_EVENTS:
             ending = {"$gte": start, "$lte": min(start + width, upto + MAX_EVENTS) - 1}
             for commit in self._find({"l": lane, "z": ending}):
-                found += (placed for placed in lines(commit) if placed[1].lane == lane and after < placed[0] <= upto)
+                found += (placed for placed in commit if placed[1].lane == lane and after < placed[0] <= upto)
             start, width = start + width, width * 2
         return found[:limit]
 
@@ -83,23 +99,26 @@ class Reading:
     def _versions(self, stream: UUID, wanted: range) -> Sequence[Line]:
         """The events of one stream with these versions, up to the first that is missing."""
         commits = self._find({"k": {"$in": [key(stream, version) for version in wanted]}})
-        found = {line.version: line for commit in commits for _, line in lines(commit) if line.stream == stream}
+        found = {line.version: line for commit in commits for _, line in commit if line.stream == stream}
         return [found[version] for version in takewhile(found.__contains__, wanted)]
 
     def history(self, stream: UUID) -> Sequence[Placed]:
         """All events of one stream with their positions, by version."""
-        placed = [placed for commit in self._find({"st": stream}) for placed in lines(commit)]
-        return sorted((one for one in placed if one[1].stream == stream), key=lambda one: one[1].version)
+        placed = [one for commit in self._find({"st": stream}) for one in commit if one[1].stream == stream]
+        return sorted(placed, key=lambda one: one[1].version)
 
-    def _find(self, query: Document) -> list[Document]:
+    def _find(self, query: Document) -> list[Found]:
         """All matches by position, in one answer of the server as far as they fit."""
-        return sorted(self._commits.find(query, batch_size=MAX_EVENTS), key=lambda commit: int(commit["_id"]))
+        batches: Any = self._commits.find_raw_batches(query, batch_size=MAX_EVENTS)  # bytes, whatever its type says
+        options = self._commits.codec_options
+        found = [commit for batch in batches for commit in quick.commits(batch, options) if commit]
+        return sorted(found, key=lambda commit: commit[0][0])
 
 
-def _contiguous(commits: Sequence[Document], start: int) -> Iterator[Document]:
+def _contiguous(commits: Sequence[Found], start: int) -> Iterator[Found]:
     """Those before the first hole, which a scan beside a write may show: what is behind it is read next time."""
     for commit in commits:
-        if commit["_id"] > start:
+        if commit[0][0] > start:
             return
         yield commit
-        start = commit["z"] + 1
+        start = commit[-1][0] + 1

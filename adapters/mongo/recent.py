@@ -27,7 +27,8 @@ class Recent:
                 self._bytes = 0
             self._commits.append((commit, size))
             self._bytes += size
-            while len(self._commits) > MAX_COMMITS or self._bytes > MAX_BYTES:
+            # An interrupted caller may have left the sum too large.
+            while self._commits and (len(self._commits) > MAX_COMMITS or self._bytes > MAX_BYTES):
                 self._bytes -= self._commits.popleft()[1]
 
     def after(self, position: int) -> Sequence[Placed]:

@@ -13,7 +13,7 @@ from adapters.redis.hearing import hear
 
 log = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 0.005
+PAUSE_SECONDS = 0.01
 """Between two rings, so that telling and hearing of each of many commits does not slow the commits themselves."""
 
 

@@ -83,7 +83,7 @@ def decode(kind: int, number: int, at_us: int, data: bytes) -> Frame:
         case 18:
             return Output(number, STDERR, data)
         case 19:
-            return Ended(outcome(number, data))
+            return Ended(outcome(number, data), EPOCH + timedelta(microseconds=at_us))
     raise ValueError(kind)
 
 

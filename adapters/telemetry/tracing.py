@@ -8,21 +8,17 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-FILE_BYTES = 5 * 1024 * 1024
+from adapters.telemetry.lines import LinesFile
 
 
 class FileSpanExporter(SpanExporter):
-    """A JSON line per span; the file is replaced when it is full, with one old one kept."""
+    """A JSON line per span."""
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = file
+        self._file = LinesFile(file)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        if self._file.exists() and self._file.stat().st_size > FILE_BYTES:
-            self._file.replace(self._file.with_suffix(".old.jsonl"))
-        with self._file.open("a", encoding="utf-8") as lines:
-            lines.writelines(f"{span.to_json(indent=None)}\n" for span in spans)
+        self._file.append(span.to_json(indent=None) for span in spans)
         return SpanExportResult.SUCCESS
 
 

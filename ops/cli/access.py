@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from uuid import uuid4
 
 import msgspec
 import typer
@@ -63,13 +64,6 @@ def workers(settings: Settings) -> "Workers":
     return _answering(Workers(settings=_with_addresses(settings), kafka_servers=kafka(settings)))
 
 
-def operator(container: "Core") -> "Context":
-    """Whoever sits at the command line asks for something new."""
-    from application.ports import Context  # noqa: PLC0415
-
-    return Context("operator", container.clock().now(), container.ids().new())
-
-
 def command(container: "Core", ask: "Callable[[Context], T]") -> "T":
     """What the operator's command returns. Raises Failed where it is refused."""
     from domain.aggregate import DomainError  # noqa: PLC0415
@@ -119,6 +113,13 @@ def _with_addresses(settings: Settings) -> Settings:
             f"No Runledger runs on {settings.data}. Start it with `runledger up`, or name another with --data."
         )
     return msgspec.structs.replace(settings, mongo_url=found.mongo_url, redis_url=found.redis_url)
+
+
+def operator(container: "Core") -> "Context":
+    """Whoever may use the machine's own command line, now."""
+    from application.ports import Context  # noqa: PLC0415
+
+    return Context("operator", container.clock().now(), uuid4())
 
 
 def kafka(settings: Settings) -> Callable[[], str]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from ops.cli import entries, export
+from ops.cli import entries, export, mirror
 from ops.cli.access import Data, core, load_settings
 from ops.cli.moments import as_time
 from ops.cli.output import AsJson, Failed, print_json, print_line, print_table, progress
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 app.command("export")(export.export)
+app.command("mirror")(mirror.mirror)
 
 LOOK_EVERY_SECONDS = 0.2
 

@@ -2,24 +2,35 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
+import msgspec
 import typer
 
-from ops.cli.access import Data, api, core, load_settings
-from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table
+from ops.cli.access import Data, api, core, load_settings, operator
+from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
     from api.backend import Backend
     from application.executions import RunRequest
-    from application.ports import Context
+    from application.ports import Recorded
+    from ops.containers.api import Api
     from ops.containers.core import Core
 
 app = typer.Typer(no_args_is_help=True)
 
 LANGUAGES = {".py": "python", ".sh": "bash", ".bash": "bash"}
+
+
+class Stream(StrEnum):
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
 Execution = Annotated[str, typer.Argument(help="The run's id.")]
 
 
@@ -46,20 +57,45 @@ def list_(
 
 
 @app.command()
-def show(execution: Execution, data: Data = None, as_json: AsJson = False) -> None:
-    """One run: where it stands and what happened."""
-    from projections.execution_status import timeline_entry  # noqa: PLC0415
-
+def show(
+    execution: Execution,
+    output: Annotated[
+        Stream | None, typer.Option(help="Print what it wrote there, to the byte, and nothing else.")
+    ] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """One run: where it stands, its limits and what happened; or its output."""
+    if output and as_json:
+        raise Failed("--output prints bytes as they are; leave one of --output and --json away.", code=2)
     container = api(load_settings(data=data))
     events = container.log().history(_id(execution))
     if not events or not events[0].type.startswith("Execution."):
         raise Failed(f"There is no run {execution}.")
-    view = asyncio.run(_view(container.backend(), _id(execution), events[-1].position))
+    _print_output(container, events, output) if output else _print_run(container, events, as_json)
+
+
+def _print_output(container: "Api", events: "Sequence[Recorded]", stream: Stream) -> None:
+    from api.executions import STREAMS, output_of  # noqa: PLC0415
+    from domain.execution import Execution  # noqa: PLC0415
+
+    finished = events[-1].data
+    if not isinstance(finished, Execution.Finished):
+        raise Failed(f"Run {events[0].stream} has not ended yet; its output can be shown when it has.")
+    sys.stdout.buffer.write(output_of(finished, container.seals(), STREAMS[stream]))
+    sys.stdout.buffer.flush()
+
+
+def _print_run(container: "Api", events: "Sequence[Recorded]", as_json: bool) -> None:
+    from projections.execution_status import timeline_entry  # noqa: PLC0415
+
+    fields = asyncio.run(_fields(container.backend(), events[-1]))
     entries = [timeline_entry(event) for event in events]
     if as_json:
-        print_json({**_fields(view), "events": entries})
+        print_json({**fields, "events": entries})
         return
-    print_table(("", ""), list(_fields(view).items()), "")
+    limits = {f"limit: {name}": value for name, value in msgspec.structs.asdict(fields.pop("limits")).items()}
+    print_table(("", ""), list({**fields, **limits}.items()), "")
     print_table(("position", "at (UTC)", "what"), [(e.position, f"{e.at:%F %T.%f}", e.words) for e in entries], "")
 
 
@@ -71,7 +107,7 @@ def cancel(execution: Execution, data: Data = None, as_json: AsJson = False) -> 
 
     container = core(load_settings(data=data))
     try:
-        position = container.executions().cancel(_context(container), _id(execution))
+        position = container.executions().cancel(operator(container), _id(execution))
     except StreamNotFound:
         raise Failed(f"There is no run {execution}.") from None
     except ExecutionEnded as refused:
@@ -88,7 +124,16 @@ def run(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a script here and show its output live; exits with the script's code."""
+    """Run a script here and show its output live; exits with the script's code.
+
+    124 when it ran out of time, 137 when it was killed (out of memory, too much
+    output, cancelled elsewhere), 125 when it was not run, 128 + n when signal n
+    ended it.
+
+    Ctrl-C, SIGTERM, SIGHUP and a reader of the output who goes away (`| head`)
+    cancel the run; the exit code is then 130, 143, 129 or 141. A second signal
+    leaves without waiting for the end. With --detach the run goes on.
+    """
     from ops.cli.following import follow  # noqa: PLC0415
 
     request = _request(file, language, stdin, timeout)
@@ -97,10 +142,14 @@ def run(
         container = api(settings)
     except Failed as failure:
         raise Failed(str(failure), NOT_RUN) from failure
-    execution = _accept(container, request)
     if not detach:
-        sys.exit(asyncio.run(follow(container.backend(), execution, as_json)))
-    print_json({"id": execution, "status": "queued"}) if as_json else print_line(execution)
+        sys.exit(asyncio.run(follow(container.backend(), lambda: _accept(container, request), as_json)))
+    execution = _accept(container, request)
+    try:
+        print_json({"id": execution, "status": "queued"}) if as_json else print_line(execution)
+    except OSError:
+        say(f"runledger: run {execution} goes on")
+        raise
 
 
 def _request(file: str, language: str | None, stdin: str | None, timeout: float | None) -> "RunRequest":
@@ -138,15 +187,9 @@ def _accept(container: "Core", request: "RunRequest") -> UUID:
     if owner is None:
         raise Failed("There is no admin account yet; start Runledger once with `runledger up`.", NOT_RUN)
     try:
-        return container.executions().request(_context(container), owner.id, request).execution_id
+        return container.executions().request(operator(container), owner.id, request).execution_id
     except (DomainError, LogUnavailable) as refused:
         raise Failed(f"Not run: {refused}", NOT_RUN) from refused
-
-
-def _context(container: "Core") -> "Context":
-    from application.ports import Context  # noqa: PLC0415
-
-    return Context("operator", container.clock().now(), uuid4())
 
 
 def _id(text: str) -> UUID:
@@ -156,16 +199,14 @@ def _id(text: str) -> UUID:
         raise Failed(f"{text} is no run's id; `runledger executions list` shows them.", code=2) from None
 
 
-async def _view(backend: "Backend", execution: UUID, position: int) -> Any:
+async def _fields(backend: "Backend", last: "Recorded") -> dict[str, Any]:
+    """A run as the API shows it, with its limits, not older than its last event."""
     from api.executions import status_of  # noqa: PLC0415
     from api.problems import Problem  # noqa: PLC0415
     from api.views import status_view  # noqa: PLC0415
 
     try:
-        return status_view(await status_of(backend, execution, position))
+        run = await status_of(backend, last.stream, last.position)
     except Problem as problem:
         raise Failed(problem.detail) from None
-
-
-def _fields(view: Any) -> dict[str, Any]:
-    return {name: getattr(view, name) for name in view.__struct_fields__}
+    return {**msgspec.structs.asdict(status_view(run)), "limits": run.limits}

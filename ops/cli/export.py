@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from ops.cli.access import Data, core, load_settings
-from ops.cli.output import AsJson, Failed, close_stdout, print_json, print_line, progress
+from ops.cli.output import AsJson, Failed, close, print_json, print_line, progress
 
 if TYPE_CHECKING:
     from application.ledger import Ledger
@@ -65,7 +65,7 @@ def _stdout() -> Iterator[IO[bytes]]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        close_stdout()
+        close(sys.stdout)
         raise Failed(f"stdout cannot be written: {error.strerror}.") from error
 
 

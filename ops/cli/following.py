@@ -1,8 +1,11 @@
 """A run's output on this terminal, live and to the byte."""
 
 import asyncio
+import os
 import signal
 import sys
+from collections.abc import Callable
+from typing import BinaryIO
 from uuid import UUID, uuid4
 
 from api.backend import Backend
@@ -10,11 +13,61 @@ from api.execution_stream import ExecutionStream, Place
 from api.ports import Inbox
 from api.sse import Message
 from api.views import ExecutionView
-from application.ports import STDERR, STDOUT, Context
+from application.ports import STDERR, STDOUT, Context, LogUnavailable
 from domain.execution import ExecutionEnded, Status
-from ops.cli.output import NOT_RUN, print_json
+from ops.cli.output import NOT_RUN, close, print_json, say
 
 TIMED_OUT, KILLED = 124, 137
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LEAVE_SECONDS = 10.0
+"""How long a run that was asked to end is waited for: far longer than an end takes while everything works."""
+
+
+class Interruption:
+    """What ends this command early: a signal, or a reader who has gone. It asks the run to end, too.
+
+    The run's end is waited for and told; a second signal leaves at once.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.signal: signal.Signals | None = None
+        self.execution: asyncio.Future[UUID] = asyncio.get_running_loop().create_future()
+        self._backend = backend
+
+    def listen(self) -> None:
+        """To the signals; one that whoever started this command ignores (`nohup`) stays ignored."""
+        for number in ENDS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, self.hear, number)
+
+    def hear(self, number: signal.Signals) -> None:
+        if self.signal:
+            say("runledger: left before the run's end was known; `runledger executions list` tells it")
+            leave(number)
+        self.signal = number
+        self._ending = asyncio.ensure_future(self._end(number))
+
+    async def _end(self, number: signal.Signals) -> None:
+        execution = await self.execution
+        say(f"runledger: {number.name}: run {execution} is asked to end")
+        try:
+            await self._backend.cross(self._backend.executions.cancel, self._context(), execution)
+        except ExecutionEnded:
+            return  # the stream tells how
+        except LogUnavailable as problem:
+            say(f"runledger: the run may go on: {problem} Cancel it with `runledger executions cancel {execution}`.")
+            leave(number)
+        await asyncio.sleep(LEAVE_SECONDS)
+        say(f"runledger: the run has not ended yet; `runledger executions show {execution}` tells when it has")
+        leave(number)
+
+    def _context(self) -> Context:
+        return Context("operator", self._backend.clock.now(), uuid4())
+
+
+def leave(number: signal.Signals) -> None:
+    """At once, whatever still waits for an answer here."""
+    os._exit(128 + number)
 
 
 class Terminal:
@@ -25,28 +78,33 @@ class Terminal:
         self._written: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
 
     def show(self, message: Message) -> None:
+        """Raises OSError, once for each of the two, when it cannot be written any more."""
         for _, stream, data in message.data["frames"]:
             if self._as_json:
                 self._written[stream].append(data)
             else:
-                self._write(stream, data)
+                _write(sys.stdout.buffer if stream == STDOUT else sys.stderr.buffer, data)
 
-    def _write(self, stream: int, data: bytes) -> None:
-        target = sys.stdout.buffer if stream == STDOUT else sys.stderr.buffer
-        target.write(data)
-        target.flush()
-
-    def finish(self, run: ExecutionView) -> int:
+    def finish(self, run: ExecutionView, is_interrupted: bool) -> int:
         """Returns the exit code for this command; says on stderr why when it is not the script's own."""
         if self._as_json:
             fields = {name: getattr(run, name) for name in run.__struct_fields__}
             print_json({**fields, "stdout": self._text(STDOUT), "stderr": self._text(STDERR)})
-        elif run.exit_code is None or run.status not in {Status.SUCCEEDED, Status.FAILED}:
-            sys.stderr.write(f"runledger: {run.status.value}: {run.reason}\n")
+        elif is_interrupted or run.exit_code is None or run.status not in {Status.SUCCEEDED, Status.FAILED}:
+            say(f"runledger: {run.status.value}: {run.reason}")
         return exit_code(run)
 
     def _text(self, stream: int) -> str:
         return b"".join(self._written[stream]).decode(errors="replace")
+
+
+def _write(target: BinaryIO, data: bytes) -> None:
+    try:
+        target.write(data)
+        target.flush()
+    except OSError:
+        close(target)
+        raise
 
 
 def exit_code(run: ExecutionView) -> int:
@@ -63,30 +121,42 @@ def exit_code(run: ExecutionView) -> int:
     return NOT_RUN
 
 
-async def follow(backend: Backend, execution: UUID, as_json: bool) -> int:
-    """Show a run until its result is stored. Ctrl-C asks it to end. Returns the exit code."""
-    terminal = Terminal(as_json)
-    interrupted = lambda: asyncio.ensure_future(_cancel(backend, execution))  # noqa: E731
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted)
+async def follow(backend: Backend, accept: Callable[[], UUID], as_json: bool) -> int:
+    """Have a run accepted and show it until its result is stored. Returns the exit code; see Interruption."""
+    interruption = Interruption(backend)
+    interruption.listen()
+    execution = await backend.cross(accept)
+    interruption.execution.set_result(execution)
     hearing = asyncio.ensure_future(backend.bus.run())
     try:
-        return await _show(backend, ExecutionStream(backend, execution, Place()), terminal)
+        code = await _show(backend, ExecutionStream(backend, execution, Place()), Terminal(as_json), interruption)
     finally:
         hearing.cancel()
+    return 128 + interruption.signal if interruption.signal else code
 
 
-async def _show(backend: Backend, stream: ExecutionStream, terminal: Terminal) -> int:
+async def _show(backend: Backend, stream: ExecutionStream, terminal: Terminal, interruption: Interruption) -> int:
     async with backend.bus.subscribe(stream.execution) as inbox:
         reminding = asyncio.ensure_future(_remind(inbox))
         try:
             async for message in stream.messages(inbox, asyncio.Event()):
                 if message.event == "output":
-                    terminal.show(message)
+                    await _pass_on(terminal, message, interruption)
                 elif message.event == "result_stored":
-                    return terminal.finish(message.data)
+                    return terminal.finish(message.data, interruption.signal is not None)
         finally:
             reminding.cancel()
     return NOT_RUN
+
+
+async def _pass_on(terminal: Terminal, message: Message, interruption: Interruption) -> None:
+    """In a thread: a reader who is slow shall keep nobody from hearing Ctrl-C."""
+    try:
+        await asyncio.to_thread(terminal.show, message)
+    except OSError as problem:
+        say(f"runledger: the output cannot be written: {problem.strerror}")
+        if not interruption.signal:
+            interruption.hear(signal.SIGPIPE)
 
 
 async def _remind(inbox: Inbox) -> None:
@@ -94,11 +164,3 @@ async def _remind(inbox: Inbox) -> None:
     while True:
         await asyncio.sleep(1.0)
         inbox.put(None)
-
-
-async def _cancel(backend: Backend, execution: UUID) -> None:
-    context = Context("operator", backend.clock.now(), uuid4())
-    try:
-        await backend.cross(backend.executions.cancel, context, execution)
-    except ExecutionEnded:
-        return

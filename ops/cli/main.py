@@ -1,19 +1,37 @@
 """All commands together. Each imports what it needs when it runs, so that every one starts at once."""
 
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from ops.cli import dlq, events, executions, keys, projections, running, schemas, show, topics
-from ops.cli.output import Failed, close_stdout
+from ops.cli import dlq, events, executions, keys, projections, running, schemas, show, topics, users
+from ops.cli.output import CUT, Failed, close
 from ops.settings import SettingsInvalid
 
+
+class Commands(TyperGroup):
+    """All commands: each ends in the same way when whoever reads its output has had enough."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            close(sys.stdout)
+            sys.exit(CUT)
+
+
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Run scripts in sandboxes, live."
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run scripts in sandboxes, live.",
 )
 app.add_typer(executions.app, name="executions", help="Look at runs and cancel them.")
-app.add_typer(events.app, name="events", help="Read the event log.")
+app.add_typer(users.app, name="users", help="People's accounts.")
+app.add_typer(events.app, name="events", help="Read the event log; fill Kafka from it.")
 app.add_typer(projections.app, name="projections", help="Look at read models, rebuild and verify them.")
 app.add_typer(dlq.app, name="dlq", help="Events that could not be folded, and what waits behind them.")
 app.add_typer(schemas.app, name="schemas", help="The JSON Schemas of the events.")
@@ -35,9 +53,6 @@ def main() -> None:
         app()
     except Failed as failure:
         _end(str(failure), failure.code)
-    except BrokenPipeError:  # whoever read the output has had enough
-        close_stdout()
-        sys.exit(1)
     except Exception as error:
         if not _is_told(error):
             raise
@@ -46,9 +61,16 @@ def main() -> None:
 
 def _is_told(error: Exception) -> bool:
     """Whether its message says to people what is wrong, wherever it comes from."""
-    from application.ports import ContentUnreadable, LogUnavailable, UnreadableEvent, WrongMasterKey  # noqa: PLC0415
+    from application.ports import (  # noqa: PLC0415
+        ContentUnreadable,
+        Erased,
+        LogUnavailable,
+        UnreadableEvent,
+        WrongMasterKey,
+    )
 
-    return isinstance(error, (ContentUnreadable, LogUnavailable, SettingsInvalid, UnreadableEvent, WrongMasterKey))
+    told = (ContentUnreadable, Erased, LogUnavailable, SettingsInvalid, UnreadableEvent, WrongMasterKey)
+    return isinstance(error, told)
 
 
 def _end(sentence: str, code: int) -> NoReturn:

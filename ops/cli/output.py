@@ -1,10 +1,11 @@
 """How commands print: tables for people, JSON for programs; errors in one line."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -20,6 +21,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 
 NOT_RUN = 125
 """The exit code of `run` when the script was never run."""
+
+CUT = 128 + signal.SIGPIPE
+"""The exit code when whoever read the output has gone, as a shell has it."""
 
 
 class Failed(Exception):
@@ -64,9 +68,18 @@ def console() -> "Console":
     return Console(soft_wrap=True, width=UNLIMITED)
 
 
-def close_stdout() -> None:
+def say(line: str) -> None:
+    """On stderr, where somebody still reads that."""
+    try:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+    except OSError:
+        close(sys.stderr)
+
+
+def close(stream: IO[Any]) -> None:
     """What is still to be written there cannot be, and shall not be tried again at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager

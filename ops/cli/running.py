@@ -3,6 +3,8 @@
 import logging
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -12,6 +14,9 @@ from ops.cli.access import Data, load_settings
 from ops.cli.output import Failed
 from ops.settings import Settings
 from ops.up.refused import TOLD
+
+LAST_EXPORT_MS = 1_000
+"""A collector that is away must not hold up the end."""
 
 
 def up(
@@ -44,8 +49,10 @@ def worker(names: Annotated[str, typer.Argument(help="One name or more, separate
     wanted = names.split(",")
     if unknown := set(wanted) - set(NAMES):
         raise Failed(f"There is no worker {', '.join(sorted(unknown))}. The workers are {', '.join(NAMES)}.", code=2)
+    settings = load_settings()
     _log_to_stderr()
-    run_workers(wanted, access.with_patience(access.workers, load_settings()))
+    with _measured(wanted, settings):
+        run_workers(wanted, access.with_patience(access.workers, settings))
 
 
 def init() -> None:
@@ -74,3 +81,19 @@ def _trace(service: str, settings: Settings) -> None:
     from adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
 
     start_tracing(service, settings.otlp_endpoint, settings.data / "traces")
+
+
+@contextmanager
+def _measured(workers: Sequence[str], settings: Settings) -> Iterator[None]:
+    """Export metrics; the relay alone has any."""
+    if "relay" not in workers:
+        yield
+        return
+    from adapters.telemetry.metrics import start_metrics  # noqa: PLC0415
+
+    service = "worker" if len(workers) > 1 else workers[0]
+    provider = start_metrics(service, settings.otlp_endpoint, settings.data / "metrics")
+    try:
+        yield
+    finally:
+        provider.shutdown(LAST_EXPORT_MS)

@@ -11,6 +11,7 @@ from ops.cli.output import AsJson, Failed, print_json, print_line, print_table
 from ops.settings import shown
 
 if TYPE_CHECKING:
+    from adapters.kafka.progress import Refill
     from application.ports import EventLog
     from ops.containers.core import Core
 
@@ -37,21 +38,16 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         print_json(found)
         return
     print_line(f"{found['events']} events, {found['unfinished']} runs under way")
-    relay = found["relay"]
-    print_line(
-        f"The relay to Kafka is at {relay['position']}, {relay['lag']} events behind. {relay['trouble']}".rstrip()
-    )
+    print_line(_relay_in_words(**found["relay"]))
     rows = [(p["name"], p["position"], p["lag"]) for p in found["projections"]]
     print_table(("projection", "position", "events behind"), rows, "")
 
 
 def _status(container: "Core") -> dict[str, Any]:
-    from adapters.kafka.progress import progress  # noqa: PLC0415
     from projections import execution_status  # noqa: PLC0415
     from projections.registry import EFFECTS, READ_MODELS  # noqa: PLC0415
 
     log = container.log()
-    relay = progress(container.database())
     head = log.head()
     heads = log.lane_heads()
     read_models = container.read_models()
@@ -59,12 +55,34 @@ def _status(container: "Core") -> dict[str, Any]:
     return {
         "events": head,
         "unfinished": len(unfinished),
-        "relay": {"position": relay.position, "lag": head - relay.position, "trouble": relay.trouble},
+        "relay": _relay(container),
         "projections": [
             _progress(projection.name, heads, read_models.positions(projection.name), log)
             for projection in (*READ_MODELS, *EFFECTS)
         ],
     }
+
+
+def _relay(container: "Core") -> dict[str, Any]:
+    from adapters.kafka.progress import behind, progress  # noqa: PLC0415
+    from adapters.mongo.connection import reachable  # noqa: PLC0415
+
+    with reachable():
+        relay = progress(container.database())
+        missing = behind(container.journal(), relay.position)
+    return {
+        "position": relay.position,
+        "lag": missing.events,
+        "seconds_behind": missing.seconds,
+        "refill": relay.refill if relay.is_refilling else None,
+        "trouble": relay.trouble,
+    }
+
+
+def _relay_in_words(position: int, lag: int, seconds_behind: float, refill: "Refill | None", trouble: str) -> str:
+    age = f" ({seconds_behind:,.0f} s)" if lag else ""
+    again = f"It sends {refill.first} to {refill.last} again." if refill else ""
+    return " ".join(f"The relay to Kafka is at {position}, {lag} events{age} behind. {again} {trouble}".split())
 
 
 def _progress(

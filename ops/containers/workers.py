@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from dependency_injector import providers
+from opentelemetry.metrics import get_meter
 
 from adapters.bubblewrap.sandbox import BubblewrapSandbox
 from adapters.kafka.framing import Framing, framed, plain
@@ -43,7 +44,9 @@ class Workers(Core):
     live_output = providers.Singleton(RedisLiveOutput, Core.redis, Core.seals)
 
     framing = providers.Singleton(framing, Core.settings.provided.schema_registry_url)
-    relay = providers.Singleton(Relay, Core.journal, kafka_servers, framing)
+    relay = providers.Singleton(
+        Relay, Core.journal, kafka_servers, framing, providers.Callable(get_meter, "runledger.relay")
+    )
     feed = providers.Singleton(KafkaFeed, Core.log, kafka_servers)
 
     sandbox = providers.Singleton(

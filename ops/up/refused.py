@@ -57,6 +57,13 @@ class StoreDamaged(Refused):
     """
 
 
+class StoreIncomplete(Refused):
+    """The file {file} is missing from the store in {folder}, so its content cannot be found. Nothing was changed.
+
+    Put the file back, restore a backup of the data folder, or move the folder away to begin with an empty one.
+    """
+
+
 class ServerFailed(Refused):
     """The embedded {name} does not start; {log} says why."""
 

@@ -10,7 +10,7 @@ from adapters.embedded.server import ProgramMissing, Server, free_port, port_is_
 from ops.settings import Settings
 from ops.up.folder import DataFolder
 from ops.up.process import Process
-from ops.up.refused import ProgramNotInstalled, Refused, ServerFailed, StoreDamaged
+from ops.up.refused import ProgramNotInstalled, Refused, ServerFailed, StoreDamaged, StoreIncomplete
 
 LANES = 8
 """The lanes of a store on the embedded servers: the partitions of its topic of events."""
@@ -19,11 +19,15 @@ PORT_TRIES = 5
 
 
 class Hosted(Process):
-    """One embedded server: made with a free port, and made again when another program was faster to take that."""
+    """One embedded server: made with a free port, and made again when another program was faster to take that.
+
+    Raises StoreIncomplete.
+    """
 
     def __init__(self, make: Callable[[], Server], folder: DataFolder) -> None:
         self.make = make
         self.server = make()
+        check_whole(self.server)
         self.tries = 1
         super().__init__(self.server.name, command(self.server), os.environ, folder.log(self.server.name))
 
@@ -56,8 +60,13 @@ class Hosted(Process):
         self.server.answers()
 
 
+def check_whole(server: Server) -> None:
+    if isinstance(server, Secantus) and (missing := server.missing_root()):
+        raise StoreIncomplete(file=missing, folder=server.folder)
+
+
 def hosted(settings: Settings, folder: DataFolder) -> list[Hosted]:
-    """The servers for which the settings name no real one. Raises ProgramNotInstalled."""
+    """The servers for which the settings name no real one. Raises ProgramNotInstalled or StoreIncomplete."""
     makers: list[Callable[[], Server]] = []
     if not settings.mongo_url:
         makers.append(lambda: Secantus(folder.path / "mongo", free_port()))

@@ -13,7 +13,7 @@ def test_the_history_has_every_run_newest_first(person: Person):
     expect(person.page.get_by_text("No runs yet")).to_be_visible()
     person.page.get_by_role("link", name="Write a script").click()
 
-    person.run_to_the_end("print('first')")
+    person.run_to_the_end("import time\nprint('first')")
     person.run("raise SystemExit(1)")
     person.sees_status("Failed")
     person.sees_end()
@@ -23,6 +23,9 @@ def test_the_history_has_every_run_newest_first(person: Person):
     expect(person.runs.first).to_contain_text("Failed")
     expect(person.runs.last).to_contain_text("Succeeded")
     expect(person.runs.last).to_contain_text("Python")
+    expect(person.runs.first).to_contain_text("raise SystemExit(1)")
+    expect(person.runs.last).to_contain_text("print('first')")
+    expect(person.runs.last).not_to_contain_text("import time")
 
 
 def test_a_run_has_its_timeline_its_output_and_its_script(person: Person):

@@ -63,6 +63,8 @@ def test_a_journey_by_keyboard_from_the_account_to_the_logout(page: Page, name: 
     expect(person.runs.first).to_be_focused()
     keys.press("Enter")
     expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    tab_to(page, "Open in editor", most=1)
     keys.press("Escape")
     expect(page.get_by_role("heading", name="Timeline")).to_be_hidden()
     expect(person.runs.first).to_be_focused()
@@ -75,3 +77,16 @@ def test_a_journey_by_keyboard_from_the_account_to_the_logout(page: Page, name: 
 def test_a_change_of_status_is_announced(person: Person):
     person.run_to_the_end("print('heard')")
     expect(person.page.get_by_role("status").filter(has_text="Succeeded with exit code 0")).to_have_count(1)
+
+
+def test_a_run_opened_in_a_narrow_window_has_the_focus_and_gives_it_back(new_person):
+    person = new_person(width=360, height=740)
+    person.run_to_the_end("print('one')")
+    person.run_to_the_end("print('two')")
+    person.open_runs()
+    person.runs.last.focus()
+    person.page.keyboard.press("Enter")
+    expect(person.page.get_by_role("heading", level=1)).to_be_focused()
+    tab_to(person.page, "All runs", "Shift+Tab", most=1)
+    person.page.keyboard.press("Enter")
+    expect(person.runs.last).to_be_focused()

@@ -90,8 +90,8 @@ class HandoverContract:
     def placed(self, other, monkeypatch):
         """What the process that should hand over stores by itself."""
         own: list[Commit] = []
-        submit = other.writer.submit
-        monkeypatch.setattr(other.writer, "submit", lambda commit: own.append(commit) or submit(commit))
+        store = other.writer.store
+        monkeypatch.setattr(other.writer, "store", lambda commit: own.append(commit) or store(commit))
         return own
 
     @pytest.fixture

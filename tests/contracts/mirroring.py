@@ -5,8 +5,10 @@ import time
 
 from confluent_kafka import Consumer, TopicPartition
 
+from adapters.kafka import headers
 from adapters.kafka.framing import plain
-from adapters.kafka.relay import Relay
+from adapters.kafka.headers import Place
+from adapters.kafka.relay import NO_METER, Relay
 from adapters.kafka.topics import EVENTS
 from adapters.mongo.journal import Journal
 
@@ -14,10 +16,10 @@ from adapters.mongo.journal import Journal
 class Relaying:
     """A relay in a thread, with a log of its own as another process has."""
 
-    def __init__(self, database, broker, framing=plain):
+    def __init__(self, database, broker, framing=plain, meter=NO_METER):
         self._journal = Journal(database)
         self._stop = threading.Event()
-        relay = Relay(self._journal, broker.server.address, framing)
+        relay = Relay(self._journal, broker.server.address, framing, meter)
         self._thread = threading.Thread(target=relay.run, args=[self._stop])
         self._thread.start()
 
@@ -39,3 +41,25 @@ def mirrored(broker, number, patience=20.0):
         records += [one for one in reader.consume(100, timeout=0.2) if not one.error()]
     reader.close()
     return records
+
+
+def places(records):
+    """Of one appearance each, in order."""
+    return sorted({headers.place(record.headers()) for record in records}, key=lambda place: place.position)
+
+
+def true_places(log, first=1):
+    """As the whole log says."""
+    found = []
+    last = dict.fromkeys(range(8), 0)
+    for event in log.read(0, 1_000):
+        found.append(Place(log.store.id, event.position, last[event.lane]))
+        last[event.lane] = event.position
+    return found[first - 1 :]
+
+
+def positions_by_lane(records, *, sort=False):
+    lanes = {lane: [] for lane in range(8)}
+    for record in records:
+        lanes[record.partition()].append(headers.place(record.headers()).position)
+    return {lane: sorted(found) for lane, found in lanes.items()} if sort else lanes

@@ -91,6 +91,15 @@ class SandboxContract:
         assert (end.status, end.exit_code, end.signal) == (Status.SUCCEEDED, 0, None)
         assert (end.last_frame, end.stdout_bytes, end.stderr_bytes) == (len(frames) - 2, 6, 0)
 
+    def test_the_end_tells_when_it_was_however_late_it_is_read(self):
+        name = self.start(b"import time; time.sleep(0.5)")
+        list(self.sandbox.watch(name))
+        time.sleep(1.5)
+        start, *_, end = self.sandbox.watch(name)
+        assert isinstance(start, Started)
+        assert isinstance(end, Ended)
+        assert 0.5 <= (end.at - start.at).total_seconds() < 1.5
+
     def test_every_runtime_runs_its_own_example(self):
         for runtime in (self.python, self.bash):
             frames = self.run(runtime.example.encode(), runtime=runtime)

@@ -7,14 +7,18 @@ import time
 import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from adapters.kafka import topics
+from adapters.kafka import refill, topics
 from adapters.kafka.clients import admin
 from adapters.kafka.lanes import KafkaFeed
+from adapters.kafka.progress import progress
 from adapters.kafka.relay import Relay
 from adapters.kafka.topics import Difference, Refused, Seeded
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
 from tests.contracts.feed import FeedContract, by_lane, from_start, save_users, take, take_nothing
+from tests.contracts.mirroring import Relaying, true_places
+from tests.faults.brokers import records_at
+from tests.faults.processes import wait_until
 from tests.real_kafka import RealKafka
 from tests.servers import running
 
@@ -72,6 +76,23 @@ class TestKafkaFeedOnKafka(FeedContract):
         take_and_note(20)
         assert by_lane(events) == by_lane(self.log.read(0, 100))
         assert take_nothing(subscription) == []
+
+
+def test_a_topic_made_anew_after_the_request_holds_the_log_in_order_from_its_beginning(broker, log, database):
+    """New events come meanwhile: they wait behind the old ones."""
+    with Relaying(database, broker):
+        save_users(log, 10)
+        wait_until(lambda: progress(database).position == 20, "all events in Kafka")
+        delete(broker, topics.EVENTS)
+        request = refill.ask(database, 1)
+        wait_until(lambda: progress(database).is_refilling, "a relay that has taken the request up")
+        save_users(log, 10)
+        topics.create(broker.address, lanes=8, replicas=1)
+        list(refill.follow(database, request))
+        wait_until(lambda: progress(database).position == 40, "the new ones as well")
+        found = [one.place for one in sorted(records_at(broker.address), key=lambda one: one.lane)]
+    first_of_each = list(dict.fromkeys(found))
+    assert first_of_each == sorted(true_places(log), key=lambda place: log.read(place.position - 1, 1)[0].lane)
 
 
 def test_topics_are_made_once_and_told_from_what_they_should_be(broker):

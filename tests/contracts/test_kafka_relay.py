@@ -2,14 +2,19 @@
 
 import threading
 import time
+from uuid import uuid4
 
+import msgspec
 import pytest
 
 from adapters.kafka import headers
+from adapters.kafka.progress import ROLE, progress
 from adapters.mongo import envelope, leases
+from adapters.mongo.heads import RECENT
 from adapters.mongo.leases import Lease, LeaseLost
 from tests.contracts.feed import by_lane, save_users
-from tests.contracts.mirroring import Relaying, mirrored
+from tests.contracts.mirroring import Relaying, mirrored, places, true_places
+from tests.faults.processes import wait_until
 
 
 def test_every_event_is_there_in_its_lane_with_its_place(log, database, broker):
@@ -83,6 +88,60 @@ def test_one_relay_of_two_is_active_and_the_other_takes_over(log, database, brok
     with Relaying(database, broker):
         save_users(log, 1)
         assert len(mirrored(broker, 14)) == 14
+
+
+# Where the cursor is not what it should be ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "first"),
+    [({"position": 20}, 21), ({"position": 15, "lanes": {"0": 1, "3": 2}}, 16), ({}, 1)],
+    ids=["without its lanes", "with wrong ones", "lost"],
+)
+def test_where_each_lane_was_is_found_in_the_log(log, database, broker, state, first):
+    save_users(log, 20)
+    database.leases.insert_one({"_id": ROLE, "epoch": 7, "beat": 0, "is_free": True, "state": state})
+    with Relaying(database, broker):
+        records = mirrored(broker, 41 - first)
+    assert places(records) == true_places(log, first)
+
+
+def test_a_cursor_within_a_commit_and_behind_the_last_hundreds_finds_its_lanes(log, database, broker):
+    save_users(log, 1)
+    lines = [line for _, line in log._journal.reading.after(0, 2)]
+    rare = [msgspec.structs.replace(line, stream=uuid4(), lane=lane) for lane in (2, 5) for line in lines]
+    log._journal.append(rare)
+    crowd = [msgspec.structs.replace(line, stream=uuid4(), lane=1) for _ in range(RECENT) for line in lines]
+    log._journal.append(crowd)
+    at = log.head() - 3
+    lanes = [(position, line.lane) for position, line in log._journal.reading.after(0, at)]
+    assert log._journal.lane_heads.at(at) == {lane: position for position, lane in lanes}
+
+
+def test_a_cursor_beyond_the_log_goes_back_to_its_end(log, database, broker):
+    save_users(log, 5)
+    database.leases.insert_one({"_id": ROLE, "epoch": 7, "beat": 0, "is_free": True, "state": {"position": 25}})
+    with Relaying(database, broker):
+        wait_until(lambda: database.leases.find_one({"_id": ROLE})["state"]["position"] == 10, "the true end")
+        save_users(log, 5)
+        assert places(mirrored(broker, 10)) == true_places(log, 11)
+
+
+def test_an_event_that_cannot_be_read_stops_the_relay_alone_which_says_why(log, database, broker):
+    save_users(log, 10)
+    commits = database.commits.find().sort("_id")
+    commit = next(one for one in commits if one["_id"] <= 7 <= one["z"])
+    whole = commit["e"][7 - commit["_id"]]["d"]
+    database.commits.update_one({"_id": commit["_id"]}, {"$set": {f"e.{7 - commit['_id']}.d": whole[:-1]}})
+    with Relaying(database, broker):
+        wait_until(lambda: "The event at position 7 cannot be read" in progress(database).trouble, "trouble")
+        assert "Restore the log from a backup" in progress(database).trouble
+        save_users(log, 5)
+        time.sleep(1)
+        assert [place.position for place in places(mirrored(broker, 7, patience=1.0))] == [1, 2, 3, 4, 5, 6]
+        assert (progress(database).position, log.head()) == (6, 30)
+        database.commits.update_one({"_id": commit["_id"]}, {"$set": {f"e.{7 - commit['_id']}.d": whole}})
+        assert places(mirrored(broker, 30)) == true_places(log)
 
 
 # The lease ----------------------------------------------------------------------------------------------------

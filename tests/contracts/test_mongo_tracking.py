@@ -150,7 +150,7 @@ def test_applications_are_followed_apart(recorder):
 
 def test_marks_are_handed_over_with_their_events(recorder, other, monkeypatch):
     by_itself = []
-    monkeypatch.setattr(other._journal.writer, "submit", by_itself.append)
+    monkeypatch.setattr(other._journal.writer, "store", by_itself.append)
     with leading(recorder._journal):
         other.insert_events([event()], tracking=upstream(1))
         with pytest.raises(IntegrityError):

@@ -25,8 +25,12 @@ def test_five_wrong_passwords_within_a_quarter_of_an_hour_lock_the_account():
     user = registered()
     for minute in range(5):
         user.fail_login(minutes(minute))
-    with pytest.raises(Locked):
-        user.log_in(minutes(14.9))
+    with pytest.raises(Locked, match=r"try again in 1 min\.") as locked:
+        user.log_in(minutes(14.99))
+    assert locked.value.seconds == 1
+    with pytest.raises(Locked, match=r"try again in 11 min\.") as locked:
+        user.log_in(minutes(4.5))
+    assert locked.value.seconds == 630
 
 
 def test_the_lock_opens_when_the_first_failure_is_a_quarter_of_an_hour_old():
@@ -54,6 +58,24 @@ def test_a_right_password_forgets_the_wrong_ones():
     user.log_in(minutes(4))
     user.fail_login(minutes(5))
     user.log_in(minutes(6))
+
+
+def test_a_locked_account_is_opened_and_an_open_one_is_left_as_it_is():
+    user = registered()
+    user.unlock(AT)
+    assert user.collect_events() == []
+    for _ in range(5):
+        user.fail_login(AT)
+    user.unlock(minutes(1))
+    user.log_in(minutes(1))
+
+
+def test_a_new_password_opens_a_locked_account():
+    user = registered()
+    for _ in range(5):
+        user.fail_login(AT)
+    user.reset_password(minutes(1))
+    user.log_in(minutes(1))
 
 
 def test_the_same_role_again_is_no_change():

@@ -103,8 +103,12 @@ Broker = Embedded | Apache
 
 def records(broker: Broker) -> Sequence[Mirrored]:
     """All that the topic holds now, each lane in its order."""
+    return records_at(broker.running.address)
+
+
+def records_at(address: str) -> Sequence[Mirrored]:
     settings = {
-        "bootstrap.servers": broker.running.address,
+        "bootstrap.servers": address,
         "group.id": "check",
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,

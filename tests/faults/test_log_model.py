@@ -102,15 +102,16 @@ class LogMachine(RuleBasedStateMachine):
 
     # What breaks ----------------------------------------------------------------------------------------------
 
-    @rule(writer=writers, wanted=streams, is_stored=st.booleans())
-    def the_connection_breaks(self, writer: int, wanted: list[UUID], is_stored: bool) -> None:
-        """Before the insert arrived, or before its answer did."""
+    @rule(writer=writers, wanted=streams, is_stored=st.booleans(), is_alone=st.booleans())
+    def the_connection_breaks(self, writer: int, wanted: list[UUID], is_stored: bool, is_alone: bool) -> None:
+        """Before the insert arrived, or before its answer did; that of a caller who is alone, or of the writer."""
         journal = self.journals[writer]
         commits = journal.writer._tail._commits
         journal.writer._tail._commits = Breaking(commits, is_stored=is_stored)
         lines = self.lines(wanted)
         try:
-            self.appended(lines, journal.writer.submit(Commit(lines)).result())
+            store = journal.writer.store if is_alone else lambda commit: journal.writer.submit(commit).result()
+            self.appended(lines, store(Commit(lines)))
         finally:
             journal.writer._tail._commits = commits
 

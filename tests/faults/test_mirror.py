@@ -1,25 +1,18 @@
 """Relays and consumers paused and killed, brokers killed, wiped and set back: consumers end as a fold of the log."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any
-from uuid import uuid4
 
 import pytest
-from pymongo.database import Database
 
-from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
+from adapters.mongo.commits import MAX_EVENTS
 from adapters.mongo.leases import TERM_SECONDS
-from adapters.mongo.log import MongoEventLog
 from tests.contracts.feed import save_users
-from tests.faults import checker
-from tests.faults.brokers import Apache, Broker, Embedded, records
-from tests.faults.folding import FOLDS, STATES, read_models
-from tests.faults.processes import Program, program, wait_until
+from tests.faults.brokers import Apache, Broker, Embedded
+from tests.faults.mirrors import Mirror
+from tests.faults.processes import Program, wait_until
 from tests.real_kafka import RealKafka
 from tests.servers import Running, running, secantus
 
@@ -57,80 +50,6 @@ def embedded(tmp_path) -> Iterator[Embedded]:
 @pytest.fixture(params=["embedded", "apache"])
 def broker(request) -> Broker:
     return request.getfixturevalue(request.param)
-
-
-class Mirror:
-    """A store, its mirror and those who read it."""
-
-    def __init__(self, mongo: Running, broker: Broker, programs: ExitStack) -> None:
-        self.name = f"test_{uuid4().hex}"
-        self.broker = broker
-        self.database: Database[dict[str, Any]] = connect(mongo.address)[self.name]
-        self.journal = Journal(self.database)
-        self.log = MongoEventLog(self.journal)
-        self._read_models = read_models(self.database, self.log.lanes)
-        self._programs = programs
-        self._arguments = mongo.address, self.name, broker.address_file
-
-    def relay(self, pause_at: int = 0, role: str = "relay") -> Program:
-        return self._programs.enter_context(program("relaying", *self._arguments, str(pause_at), role))
-
-    def consumer(self, pause_at: int = 0, place: str = "fold") -> Program:
-        return self._programs.enter_context(program("folding", *self._arguments, str(pause_at), place))
-
-    @contextmanager
-    def load(self) -> Iterator[None]:
-        """New events all the time."""
-        stop = Event()
-
-        def write() -> None:
-            while not stop.is_set():
-                save_users(self.log, 1)
-                stop.wait(0.01)
-
-        thread = Thread(target=write)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    # What is waited for ---------------------------------------------------------------------------------------
-
-    def folded(self) -> dict[int, int]:
-        """Up to where, by lane."""
-        found = [self._read_models.positions(projection.name) for projection in (STATES, FOLDS)]
-        return {lane: least for lane in found[0] if (least := min(positions[lane] for positions in found))}
-
-    def has_folded_all(self) -> bool:
-        return self.folded() == self.log.lane_heads()
-
-    def has_folded_beyond(self, position: int) -> bool:
-        return any(folded > position for folded in self.folded().values())
-
-    def has_folded_up_to(self, heads: Mapping[int, int]) -> bool:
-        """In each lane."""
-        folded = self.folded()
-        return all(folded.get(lane, 0) >= head for lane, head in heads.items())
-
-    def has_copied_all(self) -> bool:
-        mine = {one.place.position for one in records(self.broker) if one.place.store == self.log.store.id}
-        return len(mine) == self.log.head()
-
-    def copies(self) -> int:
-        return len(records(self.broker))
-
-    # What is proved -------------------------------------------------------------------------------------------
-
-    def check(self, *, kafka_is_complete: bool = True) -> None:
-        wait_until(self.has_folded_all, "consumers that have folded the whole log")
-        events = checker.read_all(self.log)
-        checker.check_log(self.database)
-        checker.check_folded(self.database, events)
-        if kafka_is_complete:
-            wait_until(self.has_copied_all, "the whole log in Kafka")
-            checker.check_kafka(events, self.log.store.id, records(self.broker))
 
 
 @pytest.fixture
@@ -297,6 +216,42 @@ def test_an_empty_broker_is_no_empty_log(mirror):
     mirror.consumer()
     mirror.check(kafka_is_complete=False)
     assert relay.process.poll() is None
+
+
+# Filling it again ---------------------------------------------------------------------------------------------
+
+
+def test_a_wiped_broker_that_is_filled_again_holds_the_log_from_its_start(mirror):
+    save_users(mirror.log, 100)
+    mirror.relay()
+    mirror.consumer()
+    wait_until(mirror.has_copied_all, "the whole log in Kafka")
+    mirror.broker.running.kill()
+    mirror.broker.wipe()
+    following = mirror.refill(1)
+    assert next(found for found in following if found.is_refilling).refill.last == 200
+    with mirror.load():
+        list(following)
+        wait_until(lambda: mirror.log.head() > 400, "load")
+    mirror.check()
+
+
+def test_a_relay_killed_while_it_fills_a_broker_again_is_followed_by_one_that_goes_on(mirror):
+    save_users(mirror.log, (MAX_EVENTS + IN_THE_BATCH) // 2)
+    copying = mirror.relay()
+    wait_until(mirror.has_copied_all, "the whole log in Kafka")
+    mirror.broker.running.kill()
+    copying.kill()
+    mirror.broker.wipe()
+    mirror.consumer()
+    following = mirror.refill(1)
+    filling = mirror.relay(pause_at=MAX_EVENTS + IN_THE_BATCH)
+    wait_until(lambda: is_paused(filling), "a relay that has filled it in part")
+    assert 0 < len(mirror.copied()) < mirror.log.head()
+    filling.kill()
+    mirror.relay()
+    assert list(following)[-1].position == mirror.log.head()
+    mirror.check()
 
 
 # Apache Kafka alone: it keeps what it is told to keep ---------------------------------------------------------

@@ -1,5 +1,6 @@
 """Accounts: what the page and programs do with them."""
 
+import time
 import uuid
 
 import httpx
@@ -52,12 +53,18 @@ def test_wrong_passwords_are_refused_in_the_same_words_and_lock_after_five(runni
         username = name()
         client.post("/auth/register", json={"username": username, "password": PASSWORD})
         unknown = client.post("/auth/login", json={"username": name(), "password": PASSWORD})
+        since = time.monotonic()
         wrong = [client.post("/auth/login", json={"username": username, "password": "no no no no"}) for _ in range(5)]
         assert {answer.status_code for answer in wrong} == {unknown.status_code} == {401}
         assert wrong[0].json()["detail"] == unknown.json()["detail"]
         locked = client.post("/auth/login", json={"username": username, "password": PASSWORD})
         assert locked.status_code == 429
-        assert locked.headers["retry-after"]
+        passed = time.monotonic() - since
+        assert 900 - passed - 1 <= int(locked.headers["retry-after"]) <= 900
+        time.sleep(2)
+        later = client.post("/auth/login", json={"username": username, "password": PASSWORD})
+        assert int(later.headers["retry-after"]) < int(locked.headers["retry-after"])
+        assert "try again in 15 min" in later.json()["detail"]
 
 
 def test_the_first_load_of_the_page_answers_without_errors_when_nobody_is_logged_in(running_system: System):

@@ -4,7 +4,6 @@ import json
 import uuid
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.journeys.conftest import execute, result_of
@@ -63,6 +62,19 @@ def test_a_body_beyond_all_measure_is_refused(api):
 def test_a_limit_names_the_field_that_is_wrong(api):
     answer = api.post("/execute", json={**HELLO, "limits": {"pids": "many"}})
     assert answer.json()["errors"] == [{"field": "limits.pids", "detail": "Expected `int | null`, got `str`"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({**HELLO, "colour": "red"}, "colour"),
+        ({**HELLO, "limits": {"colour": 1}}, "limits.colour"),
+        ({"language": "python"}, "script"),
+    ],
+)
+def test_a_field_that_is_unknown_or_missing_is_named(body, field, api):
+    (error,) = api.post("/execute", json=body).json()["errors"]
+    assert error["field"] == field
 
 
 def test_the_same_key_with_the_same_body_is_one_run(api):
@@ -127,7 +139,33 @@ def test_cancelling_an_ended_run_is_a_conflict(api):
     assert "ended already" in answer.json()["detail"]
 
 
-def test_a_path_that_does_not_exist_is_a_problem_too(running_system):
-    answer = httpx.get(f"{running_system.url}/api/v1/nothing")
+@pytest.mark.parametrize("options", [{}, {"json": {}}, {"headers": {"Content-Type": "application/json"}}])
+def test_a_run_is_cancelled_with_an_empty_body_or_none(options, api):
+    run = execute(api, "import time; time.sleep(60)")
+    assert api.post(f"/executions/{run}/cancel", **options).status_code == 202
+    assert result_of(api, run)["status"] == "cancelled"
+    (error,) = api.post(f"/executions/{run}/cancel", json={"why": "so"}).json()["errors"]
+    assert error["field"] == "why"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_path_that_does_not_exist_is_a_problem_too(method, api):
+    answer = api.request(method, "/nothing")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/execute", {"POST"}),
+        ("DELETE", "/auth/me", {"GET", "HEAD"}),
+        ("PUT", "/executions/{id}/cancel", {"POST"}),
+        ("POST", "/k8s-limits", {"GET", "HEAD"}),
+    ],
+)
+def test_another_method_is_a_problem_that_tells_the_right_ones(method, path, allowed, api):
+    answer = api.request(method, path.format(id=uuid.uuid4()))
+    assert answer.status_code == answer.json()["status"] == 405
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(answer.headers["allow"].split(", ")) == allowed | {"OPTIONS"}

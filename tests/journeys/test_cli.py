@@ -1,10 +1,17 @@
 """The command line on a running system."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from adapters.embedded.server import free_port
@@ -80,17 +87,101 @@ def test_run_shows_each_line_when_it_comes(running_system):
     assert moments[-1] - moments[0] > 0.8
 
 
-def test_ctrl_c_cancels_the_run(running_system):
-    command = [CLI, "run", "-", "--language", "python"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=running_system.environment
-    ) as process:
-        process.stdin.write(b"import time\nprint('up')\ntime.sleep(60)")
+ENDLESS = b"import time\nprint('up')\nwhile True: time.sleep(0.05); print('more')"
+RUN_ID = re.compile(rb"run ([0-9a-f-]{36})")
+
+
+@contextmanager
+def endless_run(system: System, *options: str, **files: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """One that has printed its first line."""
+    command = [CLI, "run", "-", "--language", "python", *options]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | files
+    with subprocess.Popen(command, env=system.environment, **pipes) as process:
+        process.stdin.write(ENDLESS)
         process.stdin.close()
         assert process.stdout.readline() == b"up\n"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 137
-        assert b"cancelled" in process.stderr.read()
+        yield process
+
+
+def status_of(api: httpx.Client, said: bytes) -> str:
+    return result_of(api, RUN_ID.search(said)[1].decode())["status"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
+)
+def test_a_signal_cancels_the_run_and_the_exit_code_is_128_and_its_number(number, code, running_system, api):
+    with endless_run(running_system) as process:
+        process.send_signal(number)
+        assert process.stdout.read().count(b"more") < 100
+        assert process.wait(20) == code
+        said = process.stderr.read()
+    assert said.startswith(b"runledger: " + number.name.encode())
+    assert said.endswith(b"runledger: cancelled: it was cancelled\n")
+    assert status_of(api, said) == "cancelled"
+
+
+@pytest.mark.parametrize("is_stderr_cut_too", [False, True])
+def test_a_run_whose_output_is_cut_is_cancelled_and_the_exit_code_says_so(is_stderr_cut_too, running_system, api):
+    files = {"stderr": subprocess.STDOUT} if is_stderr_cut_too else {}
+    with endless_run(running_system, **files) as process:
+        process.stdout.close()
+        assert process.wait(20) == 141
+        said = b"" if is_stderr_cut_too else process.stderr.read()
+    newest = json.loads(running_system.cli("executions", "list", "--limit", "1", "--json").stdout)[0]
+    assert newest["status"] == "cancelled"
+    assert is_stderr_cut_too or (status_of(api, said), said.count(b"\n")) == ("cancelled", 3)
+
+
+def test_a_run_whose_output_has_no_room_is_cancelled_and_says_why(running_system, api):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [CLI, "run", "-", "--language", "python"],
+            input=ENDLESS,
+            env=running_system.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 141
+    assert b"No space left on device" in done.stderr
+    assert status_of(api, done.stderr) == "cancelled"
+
+
+def test_a_signal_that_is_ignored_ends_nothing(running_system):
+    with endless_run(running_system, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+        process.send_signal(signal.SIGHUP)
+        assert [process.stdout.readline() for _ in range(20)] == [b"more\n"] * 20
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 143
+
+
+def test_a_signal_is_heard_while_nobody_reads_the_output(running_system, api):
+    script = b"print('up')\nwhile True: print('x' * 10_000)"
+    command = [CLI, "run", "-", "--language", "python", "--timeout", "20"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, env=running_system.environment, **pipes) as process:
+        process.stdin.write(script)
+        process.stdin.close()
+        assert process.stdout.readline() == b"up\n"
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        said = process.stderr.readline()
+        assert status_of(api, said) in {"cancelled", "output_limit"}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 143
+
+
+def test_other_commands_whose_output_is_cut_end_as_a_shell_expects(running_system, api):
+    result_of(api, execute(api, "print(1)"))
+    ends, output = os.pipe()
+    os.close(ends)
+    listed = subprocess.run(
+        [CLI, "events", "list", "--json"], env=running_system.environment, stdout=output, check=False
+    )
+    os.close(output)
+    assert listed.returncode == 141
 
 
 def test_run_with_json_prints_one_object(running_system):
@@ -117,6 +208,37 @@ def test_executions_are_listed_shown_and_cancelled(running_system, api):
     assert again.returncode == 1
     assert b"ended already" in again.stderr
     assert running_system.cli("executions", "show", "nonsense").returncode == 2
+
+
+def test_a_past_run_is_shown_with_its_reason_its_times_and_its_limits(running_system, api):
+    run = execute(api, "raise SystemExit(3)", limits={"wall_seconds": 7})
+    result = result_of(api, run)
+    shown = json.loads(running_system.cli("executions", "show", run, "--json").stdout)
+    assert {key: shown[key] for key in result} == result
+    assert shown["limits"]["wall_seconds"] == 7
+    words = running_system.cli("executions", "show", run).stdout.decode()
+    for expected in ("it exited with code 3", "limit: wall_seconds", "started_at", "ended_at", "Requested, python"):
+        assert expected in words
+
+
+def test_the_output_of_a_past_run_is_printed_to_the_byte(running_system, api):
+    run = execute(api, "import os; os.write(1, b'\\xff one\\r\\n' * 90_000); os.write(2, b'\\x00 the other')")
+    result_of(api, run)
+    for stream, written in (("stdout", b"\xff one\r\n" * 90_000), ("stderr", b"\x00 the other")):
+        done = running_system.cli("executions", "show", run, "--output", stream)
+        assert (done.returncode, done.stdout, done.stderr) == (0, written, b"")
+
+
+def test_output_that_is_not_there_is_told(running_system, api):
+    run = execute(api, "import time; time.sleep(60)")
+    early = running_system.cli("executions", "show", run, "--output", "stdout")
+    assert (early.returncode, early.stdout) == (1, b"")
+    assert b"has not ended yet" in early.stderr
+    running_system.cli("executions", "cancel", run)
+    result_of(api, run)
+    assert running_system.cli("executions", "show", run, "--output", "stdout").stdout == b""
+    assert running_system.cli("executions", "show", run, "--output", "stdlog").returncode == 2
+    assert running_system.cli("executions", "show", run, "--output", "stdout", "--json").returncode == 2
 
 
 def test_events_are_listed_in_order_with_private_content_sealed(running_system, api):

@@ -63,6 +63,8 @@ def test_list_finds_events_by_stream_type_position_and_time(running_system, run)
         (["show", "nonsense"], 2, "neither a position nor an id"),
         (["trace", str(uuid.uuid4())], 1, "No event belongs to the request"),
         (["trace", "nonsense"], 2, "neither a position nor an id"),
+        (["mirror", "--from", "0"], 2, "should be greater than or equal to 1"),
+        (["mirror", "--from", "999999999"], 2, "The log ends at position"),
         (["export", "--to", "-", "--json"], 2, "leave out --json"),
         (["export", "--to", "/nowhere/events"], 1, "/nowhere/events cannot be written: No such file or directory."),
     ],

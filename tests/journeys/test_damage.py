@@ -171,12 +171,13 @@ def test_a_missing_chunk_is_told_to_whoever_wants_it_and_to_nobody_else(store, p
     assert status == 500
     assert chunk in detail
     assert detail.endswith("restore it from a backup.")
+    assert [item["title"] for item in person.client.get("/executions").json()["items"]] == [None]
     assert person.client.get(f"/executions/{run}/events").status_code == 200
     assert person.client.get(f"/executions/{run}/output/stdout").content == b"done\n"
     person.run(LARGE_SCRIPT)
 
 
-def test_a_damaged_output_is_told_in_its_stream_which_goes_on_to_the_end(store, person):
+def test_a_damaged_output_is_told_in_its_stream_which_goes_on_to_the_end(system, store, person):
     run = person.run(LARGE_OUTPUT)
     (chunk,) = store.log().history(UUID(run))[-1].data.output.chunks
     whole = store.database().chunks.find_one({"_id": chunk})["sealed"]
@@ -189,6 +190,8 @@ def test_a_damaged_output_is_told_in_its_stream_which_goes_on_to_the_end(store, 
     assert "is not what was sealed; restore it from a backup." in problem["detail"]
     assert messages[-1].data["status"] == "succeeded"
     assert output_of(messages) == b""
+    shown = system.cli("executions", "show", run, "--output", "stdout")
+    assert (shown.returncode, shown.stdout, shown.stderr.decode()) == (1, b"", f"{problem['detail']}\n")
     status, detail = problem_of(person.client.get(f"/executions/{run}/output/stdout"))
     assert (status, detail) == (500, problem["detail"])
 
@@ -234,13 +237,16 @@ def test_a_lost_data_key_is_told_by_name_and_is_not_taken_for_an_erasure(store, 
     assert result_of(admin, execute(admin, "print(1)"))["status"] == "succeeded"
 
 
-def test_what_was_erased_is_gone_and_the_rest_is_shown(store, admin, person):
+def test_what_was_erased_is_gone_and_the_rest_is_shown(system, store, admin, person):
     run = person.run("print(1)")
     store.seals().erase(person.id)
     store.redis().flushall()
 
     until(lambda: admin.get(f"/executions/{run}").status_code, 410)
     assert "was erased" in problem_of(admin.get(f"/executions/{run}"))[1]
+    shown = system.cli("executions", "show", run, "--output", "stdout")
+    assert (shown.returncode, shown.stdout, shown.stderr.count(b"\n")) == (1, b"", 1)
+    assert b"was erased" in shown.stderr
     messages = list(follow(admin, run))
     assert [message.data["status"] for message in messages if message.event == "problem"] == [410]
     assert messages[-1].data["status"] == "succeeded"

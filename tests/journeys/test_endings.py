@@ -1,11 +1,13 @@
 """How runs end: one true status from what the kernel says, with the output so far, and nothing left behind."""
 
 import time
+from contextlib import closing
+from datetime import datetime
 
 import pytest
 
-from tests.journeys.conftest import execute, follow, output_of
-from tests.system import processes_of_scripts
+from tests.journeys.conftest import execute, follow, output_of, result_of
+from tests.system import processes_of_scripts, running_on
 
 MIB = 1024 * 1024
 
@@ -78,3 +80,20 @@ def test_a_cancelled_queued_run_never_starts(api):
     assert messages[-1].data["status"] == "cancelled"
     for run in runs:
         assert list(follow(api, run))[-1].data["status"] == "succeeded"
+
+
+def test_a_run_that_ended_while_nobody_looked_has_the_time_of_its_end(tmp_path):
+    with running_on(tmp_path / "data") as system:
+        with closing(system.log_in()) as api:
+            run = execute(api, "import time\nprint('up')\ntime.sleep(1)")
+            next(message for message in follow(api, run) if message.event == "output")
+        system.stop()
+        time.sleep(4)
+        system.start()
+        with closing(system.log_in()) as api:
+            result = result_of(api, run)
+            ended = api.get(f"/executions/{run}/events").json()["items"][-1]
+    assert result["status"] == "succeeded"
+    took = datetime.fromisoformat(result["ended_at"]) - datetime.fromisoformat(result["started_at"])
+    assert abs(took.total_seconds() - result["wall_seconds"]) < 0.5
+    assert ended["at"][:23] == result["ended_at"][:23], "a read model has milliseconds"

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 
@@ -32,3 +33,14 @@ def test_every_reference_leads_somewhere():
     text = json.dumps(document(create_app(None)))
     schemas = document(create_app(None))["components"]["schemas"]
     assert set(re.findall(r'"#/components/schemas/([^"]+)"', text)) <= set(schemas)
+
+
+def test_whoever_is_not_logged_in_gets_401_exactly_where_the_document_says_so(running_system):
+    with running_system.client() as stranger:
+        for path, operations in document(create_app(None))["paths"].items():
+            if not path.startswith("/api/v1") or path.endswith(("/login", "/register")):
+                continue
+            for method, operation in operations.items():
+                place = path.removeprefix("/api/v1").format(id=UUID(int=1), stream="stdout")
+                answer = stranger.request(method, place)
+                assert (answer.status_code == 401) == ("401" in operation["responses"]), (method, path, answer)

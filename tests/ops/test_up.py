@@ -14,7 +14,7 @@ from adapters.embedded.server import LOOPBACK, free_port
 from ops.settings import load
 from ops.up.folder import DataFolder
 from ops.up.preparation import Preparation
-from ops.up.refused import ProgramNotInstalled, ServerFailed, StoreDamaged
+from ops.up.refused import ProgramNotInstalled, ServerFailed, StoreDamaged, StoreIncomplete
 from ops.up.servers import Hosted, hosted
 from ops.up.supervisor import Supervisor
 
@@ -100,6 +100,23 @@ def test_a_damaged_store_is_refused_at_once_and_names_its_log(folder, file):
 
     assert server.tries == 1
     assert "WiredTigerError" in folder.log("mongo").read_text()
+
+
+@pytest.mark.parametrize("file", ["WiredTiger", "WiredTiger.turtle", "WiredTiger.wt"])
+def test_a_store_without_a_file_that_names_the_others_is_not_started_on(folder, file):
+    store = folder.path / "mongo"
+    with Supervisor(print) as supervisor:
+        start(supervisor, Hosted(lambda: Secantus(store, free_port()), folder))
+    (store / file).unlink()
+
+    with pytest.raises(StoreIncomplete, match=f"The file {file} is missing from the store in {store}"):
+        hosted(load({}), folder)
+
+
+def test_a_store_that_was_never_finished_is_begun_again(folder, supervisor):
+    (folder.path / "mongo").mkdir()
+    (folder.path / "mongo" / "WiredTiger.lock").touch()
+    start(supervisor, Hosted(lambda: Secantus(folder.path / "mongo", free_port()), folder))
 
 
 def test_a_kafka_that_cannot_write_its_address_is_given_up(supervisor, folder):

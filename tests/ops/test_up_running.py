@@ -227,6 +227,29 @@ def test_a_damaged_store_is_refused_in_one_line(data):
     )
 
 
+def test_a_store_without_its_turtle_is_refused_within_seconds_and_left_as_it_is(data):
+    turtle = data / "mongo" / "WiredTiger.turtle"
+    content = turtle.read_bytes()
+    turtle.unlink()
+    before = contents(data / "mongo")
+
+    up = Up(data)
+    assert up.process.wait(10) == 1
+    after = contents(data / "mongo")
+    turtle.write_bytes(content)
+
+    assert after == before
+    assert up.said == (
+        f"The file WiredTiger.turtle is missing from the store in {data}/mongo, so its content cannot be found. "
+        "Nothing was changed. Put the file back, restore a backup of the data folder, or move the folder away to begin "
+        "with an empty one.\n"
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
 def test_nothing_of_the_folder_it_starts_in_is_run(tmp_path: Path):
     """A folder `api` of the person's own is not ours."""
     (tmp_path / "api").mkdir()

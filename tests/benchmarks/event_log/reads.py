@@ -17,7 +17,7 @@ from adapters.mongo.journal import Journal
 from adapters.mongo.recorders import MongoAggregateRecorder
 from tests.benchmarks.event_log import events
 from tests.benchmarks.event_log.rounds import Figures, in_turns, ratio
-from tests.benchmarks.event_log.servers import servers
+from tests.benchmarks.event_log.servers import Servers, servers
 from tests.benchmarks.report import Row
 
 AIMS = {10: 1.2, 100: 1.3, 1_000: 1.5}
@@ -27,6 +27,7 @@ READS = {10: 100, 100: 30, 1_000: 5}
 LAST = 3
 OTHERS = 4_000
 """Events of other streams in the log."""
+TOGETHER = 100
 PAGE = 1_000
 SCAN_AIM = 0.85
 
@@ -39,9 +40,15 @@ def table() -> list[Row]:
         streams = {length: uuid4() for length in AIMS}
         journal = running.journal()
         commits = collection(journal.database)
-        commits.insert_many(log_with(streams))
+        store(commits, log_with(streams))
         rows = [row for length in AIMS for row in of_stream(journal, commits, streams[length], length)]
-        return [*rows, scan(journal, commits)]
+        return [*rows, scan(journal, commits), scan(*grouped(running), "of commits of 100 events")]
+
+
+def store(commits: Collection[Any], documents: list[dict[str, Any]]) -> None:
+    """In parts, so that no insert takes longer than the driver waits, however busy the machine is."""
+    for start in range(0, len(documents), PAGE):
+        commits.insert_many(documents[start : start + PAGE])
 
 
 def log_with(streams: dict[int, UUID]) -> list[dict[str, Any]]:
@@ -94,12 +101,22 @@ def milliseconds(read: Callable[[], bool], length: int) -> float:
 # The whole log ------------------------------------------------------------------------------------------------
 
 
-def scan(journal: Journal, commits: Collection[Any]) -> Row:
+def grouped(running: Servers) -> tuple[Journal, Collection[Any]]:
+    """A log as it is written under load."""
+    journal = running.journal("grouped")
+    commits = collection(journal.database)
+    positions = range(1, OTHERS, TOGETHER)
+    now = datetime.now(UTC)
+    store(commits, [document(first, now, [Commit([events.line() for _ in range(TOGETHER)])]) for first in positions])
+    return journal, commits
+
+
+def scan(journal: Journal, commits: Collection[Any], what: str = "of the log") -> Row:
     rates: Figures = in_turns(
         {CURSOR: lambda: per_second(lambda: by_cursor(commits)), LOG: lambda: per_second(lambda: by_pages(journal))}
     )
     value, beside = (f"{median(rates[name]):.0f} events/s" for name in (LOG, CURSOR))
-    return Row("scan of the log", value, f"{CURSOR}: {beside}", ratio(rates, LOG, CURSOR), str(SCAN_AIM))
+    return Row(f"scan {what}", value, f"{CURSOR}: {beside}", ratio(rates, LOG, CURSOR), str(SCAN_AIM))
 
 
 def by_cursor(commits: Collection[Any]) -> int:

@@ -3,7 +3,8 @@ import { answer, client, fromPage } from "../api/client";
 import { notOlder, sawPosition } from "../api/position";
 
 export type ExecutionPage = Answer<"/api/v1/executions">;
-export type Execution = ExecutionPage["items"][number];
+export type ExecutionItem = ExecutionPage["items"][number];
+export type Execution = Omit<ExecutionItem, "title">;
 export type ExecutionDetail = Answer<"/api/v1/executions/{id}">;
 export type TimelineEvent = Answer<"/api/v1/executions/{id}/events">["items"][number];
 export type Stream = "stdout" | "stderr";
@@ -22,7 +23,7 @@ export function readExecutions(cursor: string | null, limit: number): Promise<Ex
 }
 
 export async function cancelExecution(id: string): Promise<void> {
-  const call = client.POST("/api/v1/executions/{id}/cancel", { params: { path: { id }, header: fromPage }, body: {} });
+  const call = client.POST("/api/v1/executions/{id}/cancel", { params: { path: { id }, header: fromPage } });
   sawPosition((await answer(call)).position);
 }
 

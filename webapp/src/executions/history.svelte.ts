@@ -1,12 +1,12 @@
 import { asProblem, type Problem } from "../api/problem";
-import { readExecutions, type Execution } from "./execution";
+import { readExecutions, type Execution, type ExecutionItem } from "./execution";
 import { isFinal } from "./status";
 
 const PAGE = 30;
 
 /** The person's runs, newest first, as many pages as were asked for. */
 export class History {
-  items = $state.raw<Execution[]>([]);
+  items = $state.raw<ExecutionItem[]>([]);
   #next = $state<string | null>(null);
   isLoading = $state(false);
   hasLoaded = $state(false);
@@ -25,7 +25,7 @@ export class History {
 
   /** Takes over a newer state of one run. */
   update(execution: Execution): void {
-    this.items = this.items.map((item) => (item.id === execution.id ? execution : item));
+    this.items = this.items.map((item) => (item.id === execution.id ? { ...item, ...execution } : item));
   }
 
   async #read(cursor: string | null): Promise<void> {
@@ -49,7 +49,7 @@ export class History {
   }
 }
 
-function without(items: Execution[], others: Execution[]): Execution[] {
+function without(items: ExecutionItem[], others: ExecutionItem[]): ExecutionItem[] {
   const ids = new Set(others.map((item) => item.id));
   return items.filter((item) => !ids.has(item.id));
 }

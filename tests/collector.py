@@ -1,0 +1,66 @@
+"""A collector that takes metrics by OTLP over HTTP and remembers what it was last told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+
+class Collector:
+    def __init__(self) -> None:
+        self.metrics: dict[str, tuple[str, str]] = {}
+        """The kind and unit of each name."""
+        self.services: set[str] = set()
+        self._values: dict[tuple[str, str], float] = {}
+
+    def value(self, name: str, error: str = "") -> float | None:
+        """Of the last export that had it."""
+        return self._values.get((name, error))
+
+    def take(self, body: bytes) -> None:
+        """One export replaces the one before: what it does not tell is not known."""
+        self._values = {}
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+            self.services |= {
+                one.value.string_value for one in resource.resource.attributes if one.key == "service.name"
+            }
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    self._take(metric)
+
+    def _take(self, metric: Any) -> None:
+        kind = metric.WhichOneof("data")
+        self.metrics[metric.name] = ("counter" if kind == "sum" else kind, metric.unit)
+        for point in getattr(metric, kind).data_points:
+            self._values[metric.name, _attribute(point, "error.type")] = getattr(point, point.WhichOneof("value"))
+
+
+def _attribute(of: Any, key: str) -> str:
+    return next((one.value.string_value for one in of.attributes if one.key == key), "")
+
+
+@contextmanager
+def collecting() -> Iterator[tuple[Collector, str]]:
+    """A collector and its endpoint, on a free port of loopback."""
+    collector = Collector()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/v1/metrics":
+                collector.take(body)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield collector, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
