@@ -7,7 +7,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract
 from quart import Quart, Response, current_app, g, request
 
-from api import auth, catalogue, executions, health, live, openapi, page, problems
+from api import auth, catalogue, dead_letters, executions, health, live, openapi, page, problems, projections
 from api.backend import Backend, backend
 from api.live import LiveStreams
 from api.messages import answer
@@ -23,7 +23,7 @@ def create_app(with_backend: Backend | None) -> Quart:
     app = Quart("runledger", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.extensions["runledger"] = with_backend
-    for resource in (auth, executions, live, catalogue, health, page):
+    for resource in (auth, executions, live, catalogue, projections, dead_letters, health, page):
         app.register_blueprint(resource.blueprint)
     app.add_url_rule("/openapi.json", "openapi", _document)
     problems.register(app)

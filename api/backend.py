@@ -13,9 +13,15 @@ from quart import current_app
 
 from api.ports import Bus, ReadModels
 from application.accounts import Accounts
+from application.dead_letters import DeadLetters
 from application.executions import Executions
+from application.moments import Times
 from application.ports import Clock, EventLog, Ids, Runtime, Seals
+from application.read_models import ReadModels as Steering
 from domain.execution import Limits
+from projections.mailbox import Mailbox
+from projections.overview import Lookout
+from projections.past import Past
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +32,12 @@ class Backend(msgspec.Struct, frozen=True):
     executions: Executions
     log: EventLog
     seals: Seals
+    steering: Steering
+    lookout: Lookout
+    dead_letters: DeadLetters
+    mailbox: Mailbox
+    times: Times
+    past: Past
     read_models: ReadModels
     bus: Bus
     clock: Clock

@@ -9,7 +9,7 @@ from msgspec import Meta
 from quart import Blueprint, Response, request
 
 from api.backend import Backend, backend, crossing
-from api.messages import answer, body, optional_body, query
+from api.messages import Nothing, answer, body, optional_body, query
 from api.openapi import Description, describe
 from api.problems import Problem
 from api.sessions import context, current_account
@@ -41,10 +41,6 @@ class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class WaitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_position: Annotated[int, Meta(ge=0)] = 0
-
-
-class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An empty object."""
 
 
 @blueprint.post("/execute")

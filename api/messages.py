@@ -14,6 +14,10 @@ _FIELD = re.compile(r"^(?P<detail>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTAL
 _NAMED = re.compile(r"(?:unknown|missing required) field `(?P<name>[^`]*)`")
 
 
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An empty object."""
+
+
 async def body(kind: type[T]) -> T:
     """The request's JSON body. Raises a Problem: 400 for broken JSON, 415 for another type, 422 for wrong content."""
     if request.mimetype != "application/json":

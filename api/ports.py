@@ -14,7 +14,10 @@ T = TypeVar("T")
 class ReadModels(Protocol):
     async def find(self, query: Query, kind: type[T]) -> Sequence[T]: ...
 
-    async def position(self, projection: str, lane: int) -> int:
+    async def generation(self, projection: str) -> int:
+        """The live one."""
+
+    async def position(self, projection: str, generation: int, lane: int) -> int:
         """How far a read model has come in one lane."""
 
 
@@ -43,6 +46,9 @@ class Bus(Protocol):
         """Hear what is published, until cancelled."""
 
     def subscribe(self, execution: UUID) -> AbstractAsyncContextManager[Inbox]: ...
+
+    async def moved(self, projection: str, generation: int, lane: int, position: int) -> None:
+        """Wait until it is heard that a read model has come to a position; a notice that gets lost is not heard."""
 
     async def frames(self, execution: UUID, after: int, limit: int) -> Sequence[SealedFrames]:
         """The next pieces of live output above a frame number, at most `limit`; empty when there are none."""

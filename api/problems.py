@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
 from application.executions import InvalidRequest, KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
+from application.moments import NoSuchMoment
 from application.ports import (
     ContentUnreadable,
     Erased,
@@ -19,8 +20,11 @@ from application.ports import (
     VersionConflict,
     WrongMasterKey,
 )
+from application.read_models import UnknownReadModel
+from domain.dead_letter import ReasonMissing
 from domain.execution import ExecutionEnded
 from domain.name import NameTaken
+from domain.read_model import NothingToGoBackTo, UnderWay
 from domain.user import Locked
 
 log = logging.getLogger(__name__)
@@ -59,16 +63,21 @@ STATUS_OF: dict[type[Exception], int] = {
     NotLoggedIn: 401,
     WrongLogin: 401,
     StreamNotFound: 404,
+    UnknownReadModel: 404,
     NameTaken: 409,
     KeyReused: 409,
     ExecutionEnded: 409,
     VersionConflict: 409,
+    UnderWay: 409,
+    NothingToGoBackTo: 409,
     Erased: 410,
     UnknownLanguage: 422,
     TooLarge: 422,
     LimitAboveCeiling: 422,
     InvalidRequest: 422,
     WeakPassword: 422,
+    ReasonMissing: 422,
+    NoSuchMoment: 422,
     Locked: 429,
     UnreadableEvent: 500,
     ContentUnreadable: 500,

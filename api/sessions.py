@@ -10,6 +10,7 @@ from api.backend import backend, crossing
 from api.problems import Problem
 from application.accounts import SESSION_LIFETIME, Account, NotLoggedIn
 from application.ports import Context
+from domain.user import Role
 
 COOKIE = "runledger_session"
 CSRF_HEADER, CSRF_VALUE = "X-Requested-With", "runledger"
@@ -29,6 +30,14 @@ async def current_account() -> Account:
         raise NotLoggedIn
     account = await crossing(backend().accounts.who, context(), token)
     g.account = account
+    return account
+
+
+async def current_admin() -> Account:
+    """Raises NotLoggedIn, or a Problem with status 403 for everybody else."""
+    account = await current_account()
+    if account.role is not Role.ADMIN:
+        raise Problem(403, "This is for admins alone; ask one.")
     return account
 
 

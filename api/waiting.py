@@ -1,26 +1,50 @@
 """Reads that wait until a read model has come to a position."""
 
 import asyncio
-import time
 
 from api.backend import Backend
 from api.problems import Problem
 
 LONGEST_SECONDS = 2.0
-LOOK_EVERY_SECONDS = 0.01
+LOOK_EVERY_SECONDS = 0.25
+"""How often the store is asked, should a notice get lost."""
 
 
 async def until(backend: Backend, projection: str, position: int) -> None:
     """Wait for a read model. Raises a Problem with status 504 after 2 s."""
     if position <= 0:
         return
-    deadline = time.monotonic() + LONGEST_SECONDS
-    while not await _is_there(backend, projection, position):
-        if time.monotonic() > deadline:
-            raise Problem(504, f"{projection} has not come to position {position} within 2 s; try again in a moment.")
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            await _until(backend, projection, position)
+    except TimeoutError:
+        raise Problem(504, await _reason(backend, projection, position)) from None
 
 
-async def _is_there(backend: Backend, projection: str, position: int) -> bool:
-    events = await backend.cross(backend.log.read, position - 1, 1)
-    return bool(events) and await backend.read_models.position(projection, events[0].lane) >= position
+async def _until(backend: Backend, projection: str, position: int) -> None:
+    lane = await _lane(backend, position)
+    while True:
+        # Anew each time: another generation may have become live.
+        generation = await backend.read_models.generation(projection)
+        if await backend.read_models.position(projection, generation, lane) >= position:
+            return
+        try:
+            async with asyncio.timeout(LOOK_EVERY_SECONDS):
+                await backend.bus.moved(projection, generation, lane, position)
+                return
+        except TimeoutError:
+            continue
+
+
+async def _lane(backend: Backend, position: int) -> int:
+    """Raises a Problem with status 422 for a position that nobody can have been told."""
+    lane = await backend.cross(backend.log.lane_at, position)
+    if lane is None:
+        raise Problem(422, f"The log ends before position {position}; send one that a command has answered.")
+    return lane
+
+
+async def _reason(backend: Backend, projection: str, position: int) -> str:
+    generation = await backend.read_models.generation(projection)
+    reached = await backend.read_models.position(projection, generation, await _lane(backend, position))
+    return f"{projection} is at position {reached}, not yet at {position} after 2 s; try again in a moment."

@@ -123,6 +123,9 @@ class EventLog(Protocol):
     def read_lane(self, lane: int, after: int, upto: int, limit: int) -> Sequence[Recorded]:
         """Events of one lane with positions in (after, upto], in order, at most `limit`; some may be Unreadable."""
 
+    def lane_at(self, position: int) -> int | None:
+        """The lane of the event at this position; None where there is none yet."""
+
     def head(self) -> int:
         """The last position; 0 for an empty log."""
 

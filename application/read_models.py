@@ -23,6 +23,10 @@ class ReadModels:
         """Raises UnknownReadModel or UnderWay."""
         return self._change(context, name, lambda model: model.rebuild(is_full=is_full, at=context.at))
 
+    def verify(self, context: Context, name: str, *, is_full: bool = False) -> int:
+        """Raises UnknownReadModel."""
+        return self._change(context, name, lambda model: model.verify(is_full=is_full, at=context.at))
+
     def roll_back(self, context: Context, name: str) -> int:
         """Raises UnknownReadModel, UnderWay or NothingToGoBackTo."""
         return self._change(context, name, lambda model: model.roll_back(context.at))

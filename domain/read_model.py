@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
+import msgspec
 from eventsourcing.domain import event
 
 from domain.aggregate import Aggregate, DomainError
@@ -29,6 +30,32 @@ class Ending(StrEnum):
     """Nothing has changed."""
 
 
+class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a rebuild or a rollback ended."""
+
+    ending: Ending
+    reason: str
+    """In words, for people."""
+    generation: int
+    """The one that is live now."""
+    documents: int
+    """How many were compared with the log."""
+    digest: str
+    """Of those; see the verification of read models."""
+
+
+class Verification(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What comparing a read model with the log has found."""
+
+    generation: int
+    documents: int
+    digest: str
+    differences: int
+    """How many documents are not as the log says."""
+    first: str
+    """The first of them, in words."""
+
+
 class ReadModel(Aggregate):
     """A read model as its operators steer it. What it holds follows from the log alone."""
 
@@ -46,15 +73,14 @@ class ReadModel(Aggregate):
         projection: str
 
     class Ended(Aggregate.Event):
-        ending: Ending
-        reason: str
-        """In words, for people."""
-        generation: int
-        """The one that is live now."""
-        documents: int
-        """How many were compared with the log."""
-        digest: str
-        """Of those; see the verification of read models."""
+        work: Work
+
+    class VerificationRequested(Aggregate.Event):
+        projection: str
+        is_full: bool
+
+    class Verified(Aggregate.Event):
+        verification: Verification
 
     class PreviousDropped(Aggregate.Event):
         projection: str
@@ -71,6 +97,10 @@ class ReadModel(Aggregate):
         self.is_under_way = False
         self.has_previous = False
         self.is_paused = False
+        self.is_verified = True
+        """Unless a verification was asked for and has not ended."""
+        self.last_work: Work | None = None
+        self.last_verification: Verification | None = None
 
     @event(RebuildRequested)
     def _rebuild_requested(self) -> None:
@@ -81,11 +111,19 @@ class ReadModel(Aggregate):
         self.is_under_way = True
 
     @event(Ended)
-    def _ended(self, ending: Ending, reason: str, generation: int, documents: int, digest: str) -> None:
+    def _ended(self, work: Work) -> None:
         self.is_under_way = False
-        self.has_previous |= ending is Ending.LIVE
-        self.ending, self.reason, self.generation = ending, reason, generation
-        self.documents, self.digest = documents, digest
+        self.has_previous |= work.ending is Ending.LIVE
+        self.last_work = work
+
+    @event(VerificationRequested)
+    def _verification_requested(self) -> None:
+        self.is_verified = False
+
+    @event(Verified)
+    def _verified(self, verification: Verification) -> None:
+        self.is_verified = True
+        self.last_verification = verification
 
     @event(PreviousDropped)
     def _previous_dropped(self) -> None:
@@ -110,18 +148,20 @@ class ReadModel(Aggregate):
         self._check_previous()
         self.trigger_event(self.RollbackRequested, projection=self.projection, timestamp=at)
 
-    def end(self, ending: Ending, reason: str, generation: int, documents: int, digest: str, at: datetime) -> None:
+    def end(self, work: Work, at: datetime) -> None:
         """What was asked for is done, or cannot be done; hearing it again changes nothing."""
         if self.is_under_way:
-            self.trigger_event(
-                self.Ended,
-                ending=ending,
-                reason=reason,
-                generation=generation,
-                documents=documents,
-                digest=digest,
-                timestamp=at,
-            )
+            self.trigger_event(self.Ended, work=work, timestamp=at)
+
+    def verify(self, *, is_full: bool, at: datetime) -> None:
+        """Compare it with the log. Asked for again meanwhile, it is done once."""
+        if self.is_verified:
+            self.trigger_event(self.VerificationRequested, projection=self.projection, is_full=is_full, timestamp=at)
+
+    def end_verification(self, verification: Verification, at: datetime) -> None:
+        """Hearing it again changes nothing."""
+        if not self.is_verified:
+            self.trigger_event(self.Verified, verification=verification, timestamp=at)
 
     def drop_previous(self, at: datetime) -> None:
         """Keep no way back."""

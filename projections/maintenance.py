@@ -10,11 +10,13 @@ from uuid import UUID
 from application.backlog import Backlog
 from application.handler import change
 from application.ports import Clock, Context, EventLog, LogUnavailable
-from domain.read_model import Ending, ReadModel, read_model_of
+from domain.read_model import Ending, ReadModel, Verification, read_model_of
+from domain.read_model import Work as Outcome
 from projections.generations import Generations
 from projections.maintenance_tasks import MaintenanceTask, Work
 from projections.projection import Projection
-from projections.rebuild import Rebuild, Rebuilt, Refused, Stopped
+from projections.rebuild import Hands, Rebuild, Rebuilt, Refused, Stopped
+from projections.refolding import tell_nobody
 from projections.store import CursorLost
 from projections.verification import NOTHING
 
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 
 ACTOR = "worker:replay"
 IDLE_SECONDS = 1.0
+LONG = {Work.REBUILD, Work.ROLL_BACK, Work.VERIFY}
 
 
 class Roles(Protocol):
@@ -41,6 +44,7 @@ class Maintenance:
         generations: Generations,
         projections: Mapping[str, Projection],
         rebuild_of: Callable[[Projection, UUID], Rebuild],
+        hands: Hands,
     ) -> None:
         self._log = log
         self._clock = clock
@@ -49,13 +53,14 @@ class Maintenance:
         self._generations = generations
         self._projections = projections
         self._rebuild_of = rebuild_of
+        self._hands = hands
 
     def run(self, stop: Event) -> None:
         """Work until told to stop."""
         while not stop.is_set():
             for task in self._backlog.waiting():
                 self._backlog.begin(task)
-                if task.work in {Work.REBUILD, Work.ROLL_BACK}:
+                if task.work in LONG:
                     name = f"{task.work} {task.projection}"
                     Thread(target=self._try, args=(task, stop), name=name, daemon=True).start()
                 else:
@@ -82,6 +87,8 @@ class Maintenance:
                 self._generations.pause(task.projection, is_paused=task.work is Work.PAUSE)
             case Work.DROP_PREVIOUS:
                 self._generations.drop_previous(task.projection)
+            case Work.VERIFY:
+                self._verify(task, stop)
             case Work.REBUILD | Work.ROLL_BACK:
                 return self._make_live(task, stop)
         return True
@@ -102,17 +109,26 @@ class Maintenance:
         rebuild = self._rebuild_of(self._projections[task.projection], task.id)
         return rebuild.run(stop, is_full=task.is_full) if task.work is Work.REBUILD else rebuild.roll_back(stop)
 
+    def _verify(self, task: MaintenanceTask, stop: Event) -> None:
+        generation = self._generations.pointer(task.projection).generation
+        projection = self._projections[task.projection]
+        found = self._hands.verify(projection, generation, stop, tell_nobody, is_full=task.is_full)
+        first = str(found.findings[0]) if found.findings else ""
+        verification = Verification(generation, found.documents, found.digest, len(found.findings), first)
+        self._change(task, lambda model: model.end_verification(verification, self._clock.now()))
+
     def _live(self, task: MaintenanceTask) -> Rebuilt:
         return Rebuilt(self._generations.pointer(task.projection).generation, NOTHING)
 
     def _end(self, task: MaintenanceTask, ending: Ending, reason: str, live: Rebuilt) -> None:
-        context = Context(ACTOR, self._clock.now(), task.correlation, task.id, task.trace)
-        verified = live.verified
+        work = Outcome(ending, reason, live.generation, live.verified.documents, live.verified.digest)
+        self._change(task, lambda model: model.end(work, self._clock.now()))
 
-        def end(model: ReadModel) -> None:
-            model.end(ending, reason, live.generation, verified.documents, verified.digest, context.at)
+    def _change(self, task: MaintenanceTask, decide: Callable[[ReadModel], object]) -> None:
+        change(self._log, self._context(task), ReadModel, read_model_of(task.projection), decide)
 
-        change(self._log, context, ReadModel, read_model_of(task.projection), end)
+    def _context(self, task: MaintenanceTask) -> Context:
+        return Context(ACTOR, self._clock.now(), task.correlation, task.id, task.trace)
 
 
 class _Either(Event):

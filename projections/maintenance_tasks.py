@@ -15,6 +15,7 @@ from projections.projection import OLDEST_FIRST, Projection, Put
 class Work(StrEnum):
     REBUILD = "rebuild"
     ROLL_BACK = "roll_back"
+    VERIFY = "verify"
     DROP_PREVIOUS = "drop_previous"
     PAUSE = "pause"
     RESUME = "resume"
@@ -28,7 +29,7 @@ class MaintenanceTask(msgspec.Struct, frozen=True):
     work: Work
     projection: str
     is_full: bool
-    """Of a rebuild: whether all documents are compared with the log."""
+    """Whether all documents are compared with the log."""
     correlation: UUID
     trace: str
     position: int = 0
@@ -38,6 +39,8 @@ def fold(event: Recorded) -> Iterator[Put]:
     match event.data:
         case ReadModel.RebuildRequested(projection=projection, is_full=is_full):
             yield _task(event, Work.REBUILD, projection, is_full=is_full)
+        case ReadModel.VerificationRequested(projection=projection, is_full=is_full):
+            yield _task(event, Work.VERIFY, projection, is_full=is_full)
         case ReadModel.RollbackRequested(projection=projection):
             yield _task(event, Work.ROLL_BACK, projection)
         case ReadModel.PreviousDropped(projection=projection):

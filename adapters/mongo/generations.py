@@ -106,6 +106,7 @@ class MongoGenerations:
                 self._forget(pointer, projection, pointer.building, building=None)
 
     def drop_previous(self, projection: str) -> None:
+        time.sleep(2 * POINTER_SECONDS)  # somebody may still read what was live until now
         with reachable():
             pointer = self.pointer(projection)
             if pointer.previous:

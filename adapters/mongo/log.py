@@ -10,7 +10,7 @@ from adapters.mongo import envelope, settling
 from adapters.mongo.commits import Line, Placed
 from adapters.mongo.connection import reachable, reason
 from adapters.mongo.journal import Journal
-from adapters.mongo.memory import Memory
+from adapters.mongo.memory import Memory, OwnLanes
 from adapters.mongo.store import Store
 from application.ports import (
     Context,
@@ -26,9 +26,6 @@ from projections.scanning import Page
 
 A = TypeVar("A", bound=Aggregate)
 
-PAGE = 2_000
-"""How many events a scan reads at once."""
-
 
 class MongoEventLog:
     """Implements the port EventLog."""
@@ -36,6 +33,7 @@ class MongoEventLog:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._memory = Memory()
+        self._own_lanes = OwnLanes()
 
     @property
     def store(self) -> Store:
@@ -69,6 +67,7 @@ class MongoEventLog:
         if not lines:
             return self.head()
         first = self._append(lines)
+        self._own_lanes.put(first + len(lines) - 1, lines[-1].lane)
         self.remember(_recorded(list(enumerate(lines, first))))
         for aggregate in aggregates:
             aggregate.collect_events()
@@ -120,18 +119,18 @@ class MongoEventLog:
 
     def scan(self, lanes: frozenset[int], after: int, upto: int) -> Iterator[Page]:
         """The events of these lanes with positions in (after, upto], page by page; some may be Unreadable."""
-        while after < upto and (page := self._page(lanes, after, min(PAGE, upto - after))):
-            yield page
-            after = page.upto
-
-    def _page(self, lanes: frozenset[int], after: int, limit: int) -> Page | None:
         with reachable():
-            placed = self._journal.reading.after(after, limit)
-        if not placed:
-            return None
-        wanted = [(position, line) for position, line in placed if line.lane in lanes]
-        events = [envelope.decode_or_tell(position, line) for position, line in wanted]
-        return Page(placed[-1][0], events, sum(len(line.data) for _, line in wanted))
+            for placed in self._journal.reading.pages(after, min(upto, self._journal.head.find())):
+                wanted = [(position, line) for position, line in placed if line.lane in lanes]
+                events = [envelope.decode_or_tell(position, line) for position, line in wanted]
+                yield Page(placed[-1][0], events, sum(len(line.data) for _, line in wanted))
+
+    def lane_at(self, position: int) -> int | None:
+        if (own := self._own_lanes.get(position)) is not None:
+            return own
+        with reachable():
+            found = self._journal.reading.at(position)
+        return found.lane if found else None
 
     def head(self) -> int:
         with reachable():

@@ -41,3 +41,20 @@ class Memory:
         """Empty when it is not known."""
         with self._lock:
             return list(self._streams.get(stream, ()))
+
+
+class OwnLanes:
+    """The lanes of this process's last commits, by their last positions: whoever waits for one asks for its lane."""
+
+    def __init__(self) -> None:
+        self._lanes: OrderedDict[int, int] = OrderedDict()
+        self._lock = Lock()
+
+    def put(self, position: int, lane: int) -> None:
+        with self._lock:
+            self._lanes[position] = lane
+            while len(self._lanes) > MAX_STREAMS:
+                self._lanes.popitem(last=False)
+
+    def get(self, position: int) -> int | None:
+        return self._lanes.get(position)

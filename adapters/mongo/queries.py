@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
-from pymongo.errors import PyMongoError
 
-from adapters.mongo.connection import MAJORITY, Document, client_options
-from adapters.mongo.generations import CursorMissing, Pointers, collection_name, cursor_id, there
+from adapters.mongo.connection import MAJORITY, Document, client_options, reachable
+from adapters.mongo.generations import Pointers, collection_name, cursor_id, there
 from adapters.mongo.read_models import as_type
-from application.ports import LogUnavailable
 from projections.projection import Query
 
 T = TypeVar("T")
@@ -25,26 +23,21 @@ class MotorReadModels:
 
     async def find(self, query: Query, kind: type[T]) -> Sequence[T]:
         """What a query asks for, as the type given. Raises LogUnavailable."""
-        try:
-            return await self._find(query, kind)
-        except PyMongoError as error:
-            raise LogUnavailable(str(error)) from error
+        documents = self._database[collection_name(query.projection, await self.generation(query.projection))]
+        with reachable():
+            cursor = documents.find(query.filter, sort=list(query.sort) or None, limit=query.limit)
+            return [as_type(document, kind) async for document in cursor]
 
-    async def _find(self, query: Query, kind: type[T]) -> Sequence[T]:
-        documents = self._database[collection_name(query.projection, await self._generation(query.projection))]
-        cursor = documents.find(query.filter, sort=list(query.sort) or None, limit=query.limit)
-        return [as_type(document, kind) async for document in cursor]
-
-    async def _generation(self, projection: str) -> int:
+    async def generation(self, projection: str) -> int:
+        """The live one. Raises LogUnavailable."""
         if (known := self._pointers.get(projection)) is None:
-            found = there(projection, await self._database["generations"].find_one({"_id": projection}))
+            with reachable():
+                found = there(projection, await self._database["generations"].find_one({"_id": projection}))
             known = self._pointers.put(projection, int(found["generation"]))
         return known
 
-    async def position(self, projection: str, lane: int) -> int:
-        """How far a read model has come in one lane."""
-        generation = await self._generation(projection)
-        found = await self._database["cursors"].find_one({"_id": cursor_id(projection, generation, lane)})
-        if found is None:
-            raise CursorMissing(f"{projection}, lane {lane}")
-        return int(found["position"])
+    async def position(self, projection: str, generation: int, lane: int) -> int:
+        """How far a read model has come in one lane; 0 for a generation that is dropped. Raises LogUnavailable."""
+        with reachable():
+            found = await self._database["cursors"].find_one({"_id": cursor_id(projection, generation, lane)})
+        return int(found["position"]) if found else 0

@@ -4,7 +4,9 @@ An open range, a sort or a limit makes SecantusDB gather all that matches first;
 served by the index on every server.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import takewhile
 from operator import itemgetter
@@ -21,6 +23,11 @@ LANE_WINDOW = 4_096
 Found = list[Placed]
 """The events of one commit."""
 
+PAGE = 500
+"""How many positions a page of a scan spans. An event is 256 KB at most, so this bounds the memory it may take."""
+AT_ONCE = 2
+NEAR = 16
+"""How many positions behind a wanted one are looked at first: mostly its commit ends there."""
 NEWER = 8
 """How many versions behind a known one are looked for at first: mostly there are few."""
 
@@ -41,6 +48,31 @@ class Reading:
         self._is_at_end = len(found) < limit
         return found[:limit]
 
+    def pages(self, after: int, upto: int) -> Iterator[Sequence[Placed]]:
+        """All events with positions in (after, upto], in order; ends before a hole.
+
+        Two pages are on their way at once: to find them takes the server longer than to read them takes us.
+        """
+        widths = [(start, min(PAGE, upto - start + 1)) for start in range(after + 1, upto + 1, PAGE)]
+        with ThreadPoolExecutor(AT_ONCE, "pages") as pool:
+            coming = deque(pool.submit(self._window, *place) for place in widths[:AT_ONCE])
+            for number in range(len(widths)):
+                commits = coming.popleft().result()
+                coming.extend(pool.submit(self._window, *place) for place in widths[number + AT_ONCE :][:1])
+                page = [placed for commit in _contiguous(commits, after + 1) for placed in commit if placed[0] > after]
+                if page:
+                    yield page
+                    after = page[-1][0]
+                elif commits:
+                    return
+        yield from self._rest(after, upto)
+
+    def _rest(self, after: int, upto: int) -> Iterator[Sequence[Placed]]:
+        """The beginning of a commit that ends behind `upto`."""
+        rest = [one for one in self.after(after, upto - after) if one[0] <= upto] if after < upto else ()
+        if rest:
+            yield rest
+
     def _filled(self, start: int, limit: int) -> Found:
         """Little more than so many events from `start` on, for elsewhere a wide look would read most of them twice."""
         found = self._page(start, min(limit, MAX_EVENTS))
@@ -60,6 +92,10 @@ class Reading:
 
     def _starting_at(self, position: int) -> Found:
         return [placed for commit in self._find({"_id": position}) for placed in commit]
+
+    def at(self, position: int) -> Line | None:
+        """The event at this position."""
+        return dict(self._page(position, NEAR)).get(position)
 
     def stored_at(self, position: int) -> datetime | None:
         """When the event at this position was stored; None where there is none."""

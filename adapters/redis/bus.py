@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from adapters.redis.channels import LiveFrames, decode, notices_of, output_of
+from adapters.redis.channels import MOVES, LiveFrames, Moved, decode, decode_moves, notices_of, output_of
 from projections.projection import Notice
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,6 @@ QUEUE_BYTES = 1024 * 1024
 """What more than this has piled up for a client is dropped; it is told to look into the stores instead."""
 
 SUBSCRIBE_SECONDS = 1.0
-_ALWAYS = "always"
 
 
 class Inbox:
@@ -55,12 +54,15 @@ class RedisBus:
         self._inboxes: dict[str, set[Inbox]] = defaultdict(set)
         self._confirmed: dict[str, asyncio.Event] = {}
         self._is_connected = asyncio.Event()
+        self._moved: dict[tuple[str, int, int], int] = {}
+        """By projection, generation and lane: how far it has come, as last heard."""
+        self._has_moved = asyncio.Event()
 
     async def run(self) -> None:
         """Read for ever. The library connects and subscribes again by itself; what was missed is asked from the log."""
         while True:
             try:
-                await self._pubsub.subscribe(_ALWAYS)
+                await self._pubsub.subscribe(MOVES)
                 self._is_connected.set()
                 async for message in self._pubsub.listen():
                     self._hand_over(message)
@@ -107,10 +109,24 @@ class RedisBus:
         if message["type"] == "subscribe" and channel in self._confirmed:
             self._confirmed[channel].set()
         data = message["data"]
-        if message["type"] == "message" and isinstance(data, bytes):
+        if message["type"] != "message" or not isinstance(data, bytes):
+            return
+        if channel == MOVES:
+            self._note(decode_moves(data))
+        else:
             decoded = decode(channel, data)
             for inbox in self._inboxes.get(channel, ()):
                 inbox.put(decoded, len(data))
+
+    def _note(self, moves: Sequence[Moved]) -> None:
+        self._moved |= {(moved.projection, moved.generation, moved.lane): moved.position for moved in moves}
+        self._has_moved.set()
+        self._has_moved = asyncio.Event()
+
+    async def moved(self, projection: str, generation: int, lane: int, position: int) -> None:
+        """Wait until it is heard that a read model has come to a position; a notice that gets lost is not heard."""
+        while self._moved.get((projection, generation, lane), 0) < position:
+            await self._has_moved.wait()
 
     async def frames(self, execution: UUID, after: int, limit: int) -> list[LiveFrames]:
         """The next pieces above a frame number, still sealed; empty when Redis has none or is away."""

@@ -10,7 +10,8 @@ from projections.projection import Notice
 
 NOTICES = "notices:"
 OUTPUT = "output:"
-MOVES = "moves:"
+MOVES = "moves"
+"""The channel that tells how far read models have come: a list of `Moved` for each transaction."""
 
 
 class LiveFrames(msgspec.Struct, frozen=True, array_like=True):
@@ -24,6 +25,7 @@ class LiveFrames(msgspec.Struct, frozen=True, array_like=True):
 class Moved(msgspec.Struct, frozen=True, array_like=True):
     """How far one generation of a read model has come in one lane."""
 
+    projection: str
     generation: int
     lane: int
     position: int
@@ -38,11 +40,7 @@ def output_of(execution: UUID) -> str:
     return f"{OUTPUT}{execution}"
 
 
-def moves_of(projection: str) -> str:
-    return f"{MOVES}{projection}"
-
-
-def encode(message: Notice | LiveFrames | Moved) -> bytes:
+def encode(message: Notice | LiveFrames | list[Moved]) -> bytes:
     return msgspec.msgpack.encode(message)
 
 
@@ -50,3 +48,7 @@ def decode(channel: str, message: bytes) -> Notice | LiveFrames:
     kind: Any = Notice if channel.startswith(NOTICES) else LiveFrames
     decoded: Notice | LiveFrames = msgspec.msgpack.decode(message, type=kind)
     return decoded
+
+
+def decode_moves(message: bytes) -> list[Moved]:
+    return msgspec.msgpack.decode(message, type=list[Moved])

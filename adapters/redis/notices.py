@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from redis import Redis
 from redis.exceptions import RedisError
 
-from adapters.redis.channels import Moved, encode, moves_of, notices_of
+from adapters.redis.channels import MOVES, Moved, encode, notices_of
 from projections.projection import Notice
 from projections.store import Cursor
 
@@ -29,8 +29,7 @@ class RedisNotices:
         pipeline = self._redis.pipeline(transaction=False)
         for notice in notices:
             pipeline.publish(notices_of(notice.stream), encode(notice))
-        for cursor in moved:
-            pipeline.publish(
-                moves_of(cursor.projection), encode(Moved(cursor.generation, cursor.lane, cursor.position))
-            )
+        if moved:
+            cursors = [Moved(cursor.projection, cursor.generation, cursor.lane, cursor.position) for cursor in moved]
+            pipeline.publish(MOVES, encode(cursors))
         pipeline.execute()

@@ -137,15 +137,17 @@ def _patience() -> Callable[[], None]:
 def _print_end(model: "ReadModel", as_json: bool) -> None:
     from domain.read_model import Ending  # noqa: PLC0415
 
-    told = ("ending", "reason", "generation", "documents", "digest")
+    work = model.last_work
+    if work is None:
+        return
     if as_json:
-        print_json({"name": model.projection, **{field: getattr(model, field) for field in told}})
-    elif model.ending is Ending.LIVE:
+        print_json({"name": model.projection, **msgspec.structs.asdict(work)})
+    elif work.ending is Ending.LIVE:
         print_line(
-            f"Generation {model.generation} of {model.projection} is live; {model.documents:,} documents compared."
+            f"Generation {work.generation} of {model.projection} is live; {work.documents:,} documents compared."
         )
-    if model.ending is Ending.REFUSED:
-        raise Failed(f"Nothing has changed: {model.reason}.")
+    if work.ending is Ending.REFUSED:
+        raise Failed(f"Nothing has changed: {work.reason}.")
 
 
 # Looking ------------------------------------------------------------------------------------------------------

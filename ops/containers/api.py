@@ -23,6 +23,12 @@ class Api(Core):
         executions=Core.executions,
         log=Core.log,
         seals=Core.seals,
+        steering=Core.steering,
+        lookout=Core.lookout,
+        dead_letters=Core.dead_letters,
+        mailbox=Core.mailbox,
+        times=Core.ledger,
+        past=Core.past,
         read_models=providers.Singleton(
             MotorReadModels, Core.settings.provided.mongo_url, Core.settings.provided.mongo_database
         ),

@@ -84,4 +84,5 @@ class Workers(Core):
         Core.read_models.provided.generations,
         providers.Object(BY_NAME),
         rebuild_of.provider,
+        hands,
     )

@@ -14,6 +14,7 @@ from adapters.mongo.connection import connect
 from adapters.mongo.journal import Journal
 from adapters.mongo.processes import MongoProcessRecorder
 from adapters.mongo.settling import OutcomeUnknown
+from adapters.mongo.sockets import SocketWay
 from adapters.mongo.tracking import MongoTrackingRecorder
 from adapters.mongo.transactions import Transactions
 from tests.contracts.test_mongo_log import Flaky
@@ -148,14 +149,17 @@ def test_applications_are_followed_apart(recorder):
     assert (recorder.max_tracking_id("one"), recorder.max_tracking_id("two")) == (5, 2)
 
 
-def test_marks_are_handed_over_with_their_events(recorder, other, monkeypatch):
-    by_itself = []
-    monkeypatch.setattr(other._journal.writer, "store", by_itself.append)
-    with leading(recorder._journal):
-        other.insert_events([event()], tracking=upstream(1))
+def test_marks_are_handed_over_with_their_events(database, monkeypatch):
+    leader, other = (Journal(database, ways=[SocketWay()]) for _ in range(2))
+    recorder, by_itself = MongoProcessRecorder(leader), []
+    monkeypatch.setattr(other.writer, "store", by_itself.append)
+    with leading(leader):
+        MongoProcessRecorder(other).insert_events([event()], tracking=upstream(1))
         with pytest.raises(IntegrityError):
             recorder.insert_events([event()], tracking=upstream(1))
     assert (by_itself, recorder.max_tracking_id("upstream")) == ([], 1)
+    for journal in (leader, other):
+        journal.close()
 
 
 def test_a_mark_of_another_process_does_not_silence_the_bell(recorder, other):

@@ -124,10 +124,7 @@ def by_cursor(commits: Collection[Any]) -> int:
 
 
 def by_pages(journal: Journal) -> int:
-    read = 0
-    while page := journal.reading.after(read, PAGE):
-        read += len(page)
-    return read
+    return sum(len(page) for page in journal.reading.pages(0, journal.head.find()))
 
 
 def per_second(read: Callable[[], int]) -> float:
