@@ -1,6 +1,7 @@
 """Running scripts: request, look, list, cancel, download."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from api.waiting import until
 from application.accounts import Account
 from application.executions import Accepted, RunRequest
 from application.frames import decode_frames, one_stream
+from application.moments import position_of
 from application.ports import STDERR, STDOUT, ContentUnreadable, Erased, Recorded, Seals, StreamNotFound
 from domain.execution import Execution
 from domain.sealed import Sealed
@@ -25,6 +27,7 @@ from domain.user import Role
 from projections import execution_history, execution_status
 from projections.execution_history import ExecutionRow
 from projections.execution_status import ExecutionStatus, timeline_entry
+from projections.projection import typed
 
 blueprint = Blueprint("executions", __name__, url_prefix="/api/v1")
 
@@ -39,8 +42,10 @@ class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_position: Annotated[int, Meta(ge=0)] = 0
 
 
-class WaitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ShowQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_position: Annotated[int, Meta(ge=0)] = 0
+    at_position: Annotated[int, Meta(ge=1)] | None = None
+    at_time: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 @blueprint.post("/execute")
@@ -79,11 +84,16 @@ async def list_executions() -> Response:
 
 
 @blueprint.get("/executions/<uuid:id>")
-@describe(Description({200: ExecutionDetail}, (401, 410), query=WaitQuery))
+@describe(Description({200: ExecutionDetail}, (401, 410), query=ShowQuery))
 async def show_execution(id: UUID) -> Response:
-    """One run, with its script and stdin."""
+    """One run, with its script and stdin: as it is, or as it was at a position of the log or at a time."""
+    wanted = query(ShowQuery)
     events = await own_events(id, await current_account())
-    run = await status_of(backend(), id, max(query(WaitQuery).min_position, events[0].position))
+    moment = await crossing(position_of, backend().times, wanted.at_position, wanted.at_time)
+    if moment is None:
+        run = await status_of(backend(), id, max(wanted.min_position, events[0].position))
+    else:
+        run = await past_of(backend(), id, moment)
     script, stdin = await crossing(_contents, backend().seals, run)
     return answer(detail_view(run, script, stdin))
 
@@ -161,6 +171,15 @@ def _title(seals: Seals, script: Sealed[str]) -> str | None:
         return title_of(seals.open(script).decode())
     except (ContentUnreadable, Erased):
         return None
+
+
+async def past_of(backend: Backend, id: UUID, moment: int) -> ExecutionStatus:
+    """What the document of a run was. Raises StreamNotFound where there was none yet."""
+    generation = await backend.read_models.generation(execution_status.PROJECTION.name)
+    found = await backend.cross(backend.past.document, execution_status.PROJECTION, generation, id, moment)
+    if found is None:
+        raise StreamNotFound(f"There was no run {id} at position {moment}.")
+    return typed({**found, "id": id}, ExecutionStatus)
 
 
 def _contents(seals: Seals, run: ExecutionStatus) -> tuple[str, str]:

@@ -18,12 +18,12 @@ class Past:
         self._stored = stored
 
     def document(self, projection: Projection, generation: int, id: DocumentId, upto: int) -> dict[str, Any] | None:
-        """None where there was none. Raises LogUnavailable or UnreadableEvent."""
+        """As the store would have kept it; None where there was none. Raises LogUnavailable or UnreadableEvent."""
         skipped = self._stored.skipped(projection.name, generation)
         folding = Folding(projection, discarded=skipped, is_wanted=lambda other: other == id)
         folding.take_all(self._events(projection, id, upto))
         change = folding.changes.get(id)
-        return change.document if change else None
+        return self._stored.decoded(self._stored.canonical(change.document)) if change else None
 
     def _events(self, projection: Projection, id: DocumentId, upto: int) -> Iterable[Recorded]:
         if projection.is_by_stream and not isinstance(id, str):

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from application.ports import Recorded
+
+T = TypeVar("T")
 
 ASCENDING, DESCENDING = 1, -1
 
@@ -86,3 +88,8 @@ def in_order(projection: str) -> Query:
 def plain(value: Any) -> Any:
     """A value as the read models store it: builtin types, with ids, times and bytes kept as they are."""
     return msgspec.to_builtins(value, builtin_types=(UUID, bytes, datetime))
+
+
+def typed(document: Mapping[str, Any], kind: type[T]) -> T:
+    """A stored document, with its `id`, as a type of its projection."""
+    return msgspec.convert(dict(document), kind, builtin_types=(UUID, bytes, datetime))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -34,7 +33,7 @@ from adapters.mongo.transactions import Transactions
 from projections import execution_status
 from projections.generations import Pointer
 from projections.letters import Letter
-from projections.projection import DocumentId, Projection, Query, in_order
+from projections.projection import DocumentId, Projection, Query, in_order, typed
 from projections.store import BatchTooLarge, Cursor, CursorLost, Move, Part, Unstorable
 
 T = TypeVar("T")
@@ -245,4 +244,4 @@ class MongoUnfinishedRuns:
 
 def as_type(document: Mapping[str, Any], kind: type[T]) -> T:
     """A stored document as a type of its projection; `_id` is called `id` there."""
-    return msgspec.convert(dict(document) | {"id": document["_id"]}, kind, builtin_types=(UUID, bytes, datetime))
+    return typed({**document, "id": document["_id"]}, kind)

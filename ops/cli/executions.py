@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from ops.cli.access import Data, api, core, load_settings, operator
+from ops.cli.moments import Time, moment
 from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
@@ -86,10 +87,10 @@ def _print_output(container: "Api", events: "Sequence[Recorded]", stream: Stream
     sys.stdout.buffer.flush()
 
 
-def _print_run(container: "Api", events: "Sequence[Recorded]", as_json: bool) -> None:
+def _print_run(container: "Api", events: "Sequence[Recorded]", as_json: bool, upto: int | None = None) -> None:
     from projections.execution_status import timeline_entry  # noqa: PLC0415
 
-    fields = asyncio.run(_fields(container.backend(), events[-1]))
+    fields = asyncio.run(_fields(container.backend(), events[-1], upto))
     entries = [timeline_entry(event) for event in events]
     if as_json:
         print_json({**fields, "events": entries})
@@ -97,6 +98,25 @@ def _print_run(container: "Api", events: "Sequence[Recorded]", as_json: bool) ->
     limits = {f"limit: {name}": value for name, value in msgspec.structs.asdict(fields.pop("limits")).items()}
     print_table(("", ""), list({**fields, **limits}.items()), "")
     print_table(("position", "at (UTC)", "what"), [(e.position, f"{e.at:%F %T.%f}", e.words) for e in entries], "")
+
+
+@app.command()
+def at(
+    execution: Execution,
+    position: Annotated[int | None, typer.Option(min=1, help="A position of the log.")] = None,
+    time: Time = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """One run as it was at a position of the log or at a time."""
+    if position is None and time is None:
+        raise Failed("Name the moment with --position or --time.", code=2)
+    container = api(load_settings(data=data))
+    upto = moment(container, position, time)
+    events = [event for event in container.log().history(_id(execution)) if event.position <= (upto or 0)]
+    if not events or not events[0].type.startswith("Execution."):
+        raise Failed(f"There was no run {execution} at position {upto}.")
+    _print_run(container, events, as_json, upto)
 
 
 @app.command()
@@ -199,14 +219,16 @@ def _id(text: str) -> UUID:
         raise Failed(f"{text} is no run's id; `runledger executions list` shows them.", code=2) from None
 
 
-async def _fields(backend: "Backend", last: "Recorded") -> dict[str, Any]:
-    """A run as the API shows it, with its limits, not older than its last event."""
-    from api.executions import status_of  # noqa: PLC0415
+async def _fields(backend: "Backend", last: "Recorded", upto: int | None) -> dict[str, Any]:
+    """A run as the API shows it, with its limits: not older than its last event, or as it was."""
+    from api.executions import past_of, status_of  # noqa: PLC0415
     from api.problems import Problem  # noqa: PLC0415
     from api.views import status_view  # noqa: PLC0415
 
     try:
-        run = await status_of(backend, last.stream, last.position)
+        run = await (
+            status_of(backend, last.stream, last.position) if upto is None else past_of(backend, last.stream, upto)
+        )
     except Problem as problem:
         raise Failed(problem.detail) from None
     return {**msgspec.structs.asdict(status_view(run)), "limits": run.limits}

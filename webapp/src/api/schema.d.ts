@@ -300,7 +300,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One run, with its script and stdin. */
+        /** One run, with its script and stdin: as it is, or as it was at a position of the log or at a time. */
         get: operations["show_execution"];
         put?: never;
         post?: never;
@@ -617,10 +617,14 @@ export interface components {
             /** @default 67108864 */
             disk_bytes?: number;
         };
-        /** WaitQuery */
-        WaitQuery: {
+        /** ShowQuery */
+        ShowQuery: {
             /** @default 0 */
             min_position?: number;
+            /** @default null */
+            at_position?: number | null;
+            /** @default null */
+            at_time?: string | null;
         };
         /** Timeline */
         Timeline: {
@@ -2442,6 +2446,8 @@ export interface operations {
         parameters: {
             query?: {
                 min_position?: number;
+                at_position?: number | null;
+                at_time?: string | null;
             };
             header?: never;
             path: {
