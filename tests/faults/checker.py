@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+from pymongo.collection import Collection
 from pymongo.database import Database
 
 from adapters.mongo.generations import collection_name
@@ -113,11 +114,16 @@ def _positions_by_lane(events: Sequence[Recorded]) -> dict[int, list[int]]:
 
 def check_folded(database: Database[dict[str, Any]], events: Sequence[Recorded]) -> None:
     """Consumers have folded each event once, into what a fold of the whole log makes."""
-    folded = [document["position"] for document in database[collection_name(FOLDS.name, 1)].find()]
+    folded = [document["position"] for document in _live(database, FOLDS.name).find()]
     assert sorted(folded) == [event.position for event in events], "an event was folded twice or missed"
-    states = {document["_id"]: _own_fields(document) for document in database[collection_name(STATES.name, 1)].find()}
+    states = {document["_id"]: _own_fields(document) for document in _live(database, STATES.name).find()}
     expected = {id: change.document for id, change in coalesce(STATES, events).items()}
     assert states == expected, "a read model is not what a fold of the log makes"
+
+
+def _live(database: Database[dict[str, Any]], projection: str) -> Collection[dict[str, Any]]:
+    pointer = database.generations.find_one({"_id": projection})
+    return database[collection_name(projection, pointer["generation"])]
 
 
 # The whole system ---------------------------------------------------------------------------------------------

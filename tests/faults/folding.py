@@ -26,12 +26,13 @@ from adapters.mongo.log import MongoEventLog
 from adapters.mongo.read_models import MongoReadModels
 from application.ports import Recorded
 from projections.engine import Engine
-from projections.projection import Notice, Projection, Put
+from projections.projection import Add, Notice, Projection, Put, Step
 from projections.store import Cursor
 
 
-def _fold_state(event: Recorded) -> Iterator[Put]:
+def _fold_state(event: Recorded) -> Iterator[Step]:
     yield Put(event.stream, version=event.version, type=event.type)
+    yield Add(event.stream, events=1)
 
 
 def _fold_count(event: Recorded) -> Iterator[Put]:

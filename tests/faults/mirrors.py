@@ -26,6 +26,7 @@ class Mirror:
 
     def __init__(self, mongo: Running, broker: Broker, programs: ExitStack) -> None:
         self.name = f"test_{uuid4().hex}"
+        self.url = mongo.address
         self.broker = broker
         self.database: Database[dict[str, Any]] = connect(mongo.address)[self.name]
         self.journal = Journal(self.database)
@@ -66,7 +67,7 @@ class Mirror:
         return {lane: least for lane in found[0] if (least := min(positions[lane] for positions in found))}
 
     def has_folded_all(self) -> bool:
-        return self.folded() == self.log.lane_heads()
+        return self.has_folded_up_to(self.log.lane_heads())
 
     def has_folded_beyond(self, position: int) -> bool:
         return any(folded > position for folded in self.folded().values())

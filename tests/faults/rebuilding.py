@@ -1,0 +1,28 @@
+"""A process that rebuilds a read model for one request, until it is done or killed.
+
+python -m tests.faults.rebuilding URL DATABASE REQUEST
+"""
+
+import sys
+from threading import Event
+from uuid import UUID
+
+from adapters.mongo.connection import connect
+from adapters.mongo.journal import Journal
+from adapters.mongo.log import MongoEventLog
+from adapters.mongo.read_models import MongoReadModels
+from adapters.mongo.stored import MongoStored
+from projections.hands import Own
+from projections.rebuild import Rebuild
+from tests.faults.folding import STATES
+
+
+def main(url: str, name: str, request: str) -> None:
+    database = connect(url)[name]
+    log, store = MongoEventLog(Journal(database)), MongoReadModels(database)
+    own = Own(log, store, MongoStored(database))
+    Rebuild(store.generations, store, log, own, STATES, UUID(request)).run(Event(), is_full=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
