@@ -4,21 +4,29 @@ from threading import Event
 
 from projections.projection import Projection
 from projections.rebuild import Stopped
-from projections.refolding import Filling, Log, Refolding, Tell
+from projections.refolding import MOST_BYTES, Filling, Log, Refolding, Tell
 from projections.verification import Stored, Verification, Verified
 
 
 class Own:
     """Implements the port Hands, for some lanes or all of them."""
 
-    def __init__(self, log: Log, store: Filling, stored: Stored, lanes: frozenset[int] | None = None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        store: Filling,
+        stored: Stored,
+        lanes: frozenset[int] | None = None,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
         self._log = log
         self._store = store
         self._stored = stored
         self._lanes = frozenset(range(log.lanes)) if lanes is None else lanes
+        self._most_bytes = most_bytes
 
     def refold(self, projection: Projection, generation: int, upto: int, stop: Event, tell: Tell) -> None:
-        refolding = Refolding(self._log, self._store, projection, generation, self._lanes)
+        refolding = Refolding(self._log, self._store, projection, generation, self._lanes, self._most_bytes)
         refolding.run(upto, _stoppable(stop, tell))
 
     def verify(self, projection: Projection, generation: int, stop: Event, tell: Tell, *, is_full: bool) -> Verified:

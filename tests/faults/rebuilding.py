@@ -16,11 +16,14 @@ from projections.hands import Own
 from projections.rebuild import Rebuild
 from tests.faults.folding import STATES
 
+FEW_BYTES = 20_000
+"""So that it is killed in the middle of storing something, and not once for all."""
+
 
 def main(url: str, name: str, request: str) -> None:
     database = connect(url)[name]
     log, store = MongoEventLog(Journal(database)), MongoReadModels(database)
-    own = Own(log, store, MongoStored(database))
+    own = Own(log, store, MongoStored(database), most_bytes=FEW_BYTES)
     Rebuild(store.generations, store, log, own, STATES, UUID(request)).run(Event(), is_full=True)
 
 
