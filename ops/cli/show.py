@@ -1,6 +1,5 @@
 """What there is and how it is: status, doctor, config show."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,7 @@ from ops.settings import shown
 
 if TYPE_CHECKING:
     from adapters.kafka.progress import Refill
-    from application.ports import EventLog
     from ops.containers.core import Core
-
-COUNTED_EVENTS = 100_000
 
 config_app = typer.Typer(no_args_is_help=True)
 
@@ -39,27 +35,22 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         return
     print_line(f"{found['events']} events, {found['unfinished']} runs under way")
     print_line(_relay_in_words(**found["relay"]))
-    rows = [(p["name"], p["position"], p["lag"]) for p in found["projections"]]
-    print_table(("projection", "position", "events behind"), rows, "")
+    rows = [(one.name, one.position, one.lag, f"{one.lag_seconds:.1f}", one.parked) for one in found["projections"]]
+    print_table(("projection", "position", "events behind", "seconds", "parked"), rows, "")
+    if parked := sum(one.parked for one in found["projections"]):
+        print_line(f"{parked} events could not be folded or wait behind such; `runledger dlq list` shows them.")
 
 
 def _status(container: "Core") -> dict[str, Any]:
     from projections import execution_status  # noqa: PLC0415
     from projections.registry import EFFECTS, READ_MODELS  # noqa: PLC0415
 
-    log = container.log()
-    head = log.head()
-    heads = log.lane_heads()
-    read_models = container.read_models()
-    unfinished = read_models.find(execution_status.unfinished(), execution_status.ExecutionStatus)
+    unfinished = container.read_models().find(execution_status.unfinished(), execution_status.ExecutionStatus)
     return {
-        "events": head,
+        "events": container.log().head(),
         "unfinished": len(unfinished),
         "relay": _relay(container),
-        "projections": [
-            _progress(projection.name, heads, read_models.positions(projection.name), log)
-            for projection in (*READ_MODELS, *EFFECTS)
-        ],
+        "projections": container.lookout().overview((*READ_MODELS, *EFFECTS)),
     }
 
 
@@ -83,17 +74,6 @@ def _relay_in_words(position: int, lag: int, seconds_behind: float, refill: "Ref
     age = f" ({seconds_behind:,.0f} s)" if lag else ""
     again = f"It sends {refill.first} to {refill.last} again." if refill else ""
     return " ".join(f"The relay to Kafka is at {position}, {lag} events{age} behind. {again} {trouble}".split())
-
-
-def _progress(
-    projection: str, heads: Mapping[int, int], positions: Mapping[int, int], log: "EventLog"
-) -> dict[str, Any]:
-    behind = sum(
-        len(log.read_lane(lane, positions.get(lane, 0), head, COUNTED_EVENTS))
-        for lane, head in heads.items()
-        if positions.get(lane, 0) < head
-    )
-    return {"name": projection, "position": max(positions.values(), default=0), "lag": behind}
 
 
 def doctor(data: Data = None, as_json: AsJson = False) -> None:
