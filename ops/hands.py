@@ -21,6 +21,8 @@ from projections.verification import NOTHING, Verified
 FEW = 20_000
 """So few positions are done in this process, before others have started."""
 LOOK_EVERY_SECONDS = 0.2
+TRIES = 20
+"""How often a process that was killed is begun again, before whoever asked is told; he asks again."""
 CURSOR_LOST, UNAVAILABLE = 3, 4
 """Exit codes of a share."""
 
@@ -79,7 +81,7 @@ class Processes:
 def _run(what: str, share: Share, stop: Event, tell: Callable[[bytes], None]) -> bytes:
     """Raises Stopped, CursorLost or LogUnavailable."""
     command = [sys.executable, "-P", "-m", "ops.share", what, msgspec.json.encode(share).decode()]
-    while True:
+    for _ in range(TRIES):
         code, last = _end_of(command, stop, tell)
         match code:
             case 0:
@@ -91,7 +93,8 @@ def _run(what: str, share: Share, stop: Event, tell: Callable[[bytes], None]) ->
             case _ if code < 0:
                 continue  # killed from outside
             case _:
-                raise LogUnavailable(f"a process that should {what} {share.projection} ended with code {code}")
+                break
+    raise LogUnavailable(f"a process that should {what} {share.projection} ended with code {code}")
 
 
 def _end_of(command: Sequence[str], stop: Event, tell: Callable[[bytes], None]) -> tuple[int, bytes]:

@@ -15,6 +15,8 @@ from projections.hands import Own
 from projections.registry import BY_NAME
 from projections.store import CursorLost
 
+STDIN = 0
+
 
 def main(what: str, encoded: str) -> None:
     Thread(target=_end_with_stdin, daemon=True).start()
@@ -38,7 +40,9 @@ def _say(position: int) -> None:
 
 
 def _end_with_stdin() -> None:
-    sys.stdin.buffer.read()
+    """Not through `sys.stdin`, whose lock a thread that waits would hold when this process ends."""
+    while os.read(STDIN, 1):
+        continue
     os._exit(1)
 
 

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import idle, report, runs
+from tests.benchmarks import idle, read_models, report, runs
 from tests.benchmarks.event_log import append, fold, mirror, processes, reads
 from tests.system import running_on
 
@@ -14,6 +14,7 @@ PARTS = {
     "Event log: read": reads.table,
     "Event log: mirror": mirror.table,
     "Event log: fold": fold.table,
+    "Read models": read_models.table,
 }
 """Those that start what they need themselves."""
 SYSTEM = {"A run": runs.table, "Idle": idle.table}
