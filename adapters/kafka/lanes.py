@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from threading import Lock
 from time import monotonic, sleep
 
@@ -17,6 +18,10 @@ from application.ports import LogUnavailable, Recorded, UnreadableEvent
 log = logging.getLogger(__name__)
 
 PAGE = 500
+NEAR = 4_000
+"""Lanes that are so many positions apart at most are read together."""
+PAGES = 8
+"""How many pages of the log are read together for them."""
 LOOK_SECONDS = 1.0
 
 
@@ -123,17 +128,36 @@ class LaneSubscription:
             lane.hint(heads.get(lane.number, 0), self._membership.is_silent)
 
     def _read_missed(self) -> list[Recorded]:
+        """Lanes that are behind at about the same place are read together: each commit may hold events of all."""
         behind = [lane for lane in self._lanes.values() if lane.is_behind]
+        least = min((lane.delivered for lane in behind), default=0)
+        near = [lane for lane in behind if lane.delivered < least + NEAR]
+        if len(near) > 1:
+            return self._read_together({lane.number: lane for lane in near}, least)
         return [event for lane in behind for event in self._read_lane(lane)]
+
+    def _read_together(self, lanes: Mapping[int, Lane], after: int) -> list[Recorded]:
+        upto = max(lane.wanted for lane in lanes.values())
+        pages = list(islice(self._log.scan(frozenset(lanes), after, upto), PAGES))
+        events = [event for page in pages for event in page.events if event.position > lanes[event.lane].delivered]
+        for lane in lanes.values():
+            if pages:
+                lane.delivered = max(lane.delivered, pages[-1].upto)
+            else:
+                self._tell_stuck(lane)
+        return events
 
     def _read_lane(self, lane: Lane) -> Sequence[Recorded]:
         events = self._log.read_lane(lane.number, lane.delivered, lane.wanted, PAGE)
         if events:
             lane.delivered = events[-1].position
         else:
-            log.error("lane %s cannot be read on after position %s", lane.number, lane.delivered)
-            lane.pause()
+            self._tell_stuck(lane)
         return events
+
+    def _tell_stuck(self, lane: Lane) -> None:
+        log.error("lane %s cannot be read on after position %s", lane.number, lane.delivered)
+        lane.pause()
 
     # From Kafka -----------------------------------------------------------------------------------------------
 
