@@ -17,9 +17,10 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 OUTCOME = Outcome(Status.FAILED, "exited with code 3", exit_code=3, stdout_bytes=5)
 
 
-def events_of_a_run(stream: int = 7, first: int = 1) -> list[Recorded]:
+def new_run(id: UUID) -> Execution:
+    """One that has ended already."""
     run = Execution(
-        id=UUID(int=stream),
+        id=id,
         owner=UUID(int=1),
         language="python",
         version="3.11",
@@ -33,6 +34,11 @@ def events_of_a_run(stream: int = 7, first: int = 1) -> list[Recorded]:
     run.start(AT)
     run.cancel(AT)
     run.finish(OUTCOME, None, AT)
+    return run
+
+
+def events_of_a_run(stream: int = 7, first: int = 1) -> list[Recorded]:
+    run = new_run(UUID(int=stream))
     return [recorded(event, first + index) for index, event in enumerate(run.collect_events())]
 
 
