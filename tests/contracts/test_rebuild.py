@@ -1,5 +1,6 @@
 """Rebuild, verification and rollback of read models, beside those who read and fold them."""
 
+from contextlib import suppress
 from threading import Event, Thread
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ from tests.projections.test_folds import AT
 def fold(event):
     if isinstance(event.data, User.Event | User.Registered):
         yield Put(event.stream, **{f"seen_{event.version}": event.type}, at=event.at)
+        yield Add(event.stream, events=1)
         yield Put(f"lane {event.lane}", lane_number=event.lane)
         yield Add(f"lane {event.lane}", events=1, positions=event.position)
 
@@ -121,6 +123,16 @@ def test_whoever_folds_the_live_one_is_shut_out_and_finds_its_place_in_the_new_o
     assert models.store.claim(PEOPLE, 0).generation == 2
 
 
+def test_the_swap_itself_shuts_out_whoever_folds_the_old_one(models):
+    save_users(models.log, 10)
+    generation = models.generations.begin(PEOPLE, uuid4(), models.log.lanes)
+    models.hands.refold(PEOPLE, generation.number, models.log.head(), Event(), tell_nobody)
+    zombie = models.store.claim(PEOPLE, 0)
+    models.generations.swap("people", generation)
+    with pytest.raises(CursorLost):
+        models.store.commit([Move(zombie, 1_000, {})])
+
+
 def test_one_that_is_behind_the_live_one_does_not_go_live(models):
     save_users(models.log, 10)
     generation = models.generations.begin(PEOPLE, uuid4(), models.log.lanes)
@@ -160,6 +172,25 @@ def test_a_rebuild_wins_the_race_against_a_live_one_that_goes_on(models):
             thread.join()
     models.fold_live()
     assert models.verify().findings == ()
+
+
+def test_a_live_one_that_is_always_ahead_is_held_for_a_moment(models, monkeypatch):
+    save_users(models.log, 10)
+    owner = Refolding(models.log, models.store, PEOPLE, models.live, range(models.log.lanes))
+    stop, tries, swap = Event(), [], models.generations.swap
+
+    def go_ahead_and_swap(projection, generation):
+        tries.append(generation)
+        if len(tries) == 5:
+            stop.set()
+        save_users(models.log, 1)
+        with suppress(CursorLost):
+            owner.run(models.log.head())
+        swap(projection, generation)
+
+    monkeypatch.setattr(models.generations, "swap", go_ahead_and_swap)
+    assert models.rebuild(stop=stop) == 2
+    assert len(tries) == 1
 
 
 def test_a_rollback_catches_up_and_can_be_taken_back(models):
@@ -243,11 +274,11 @@ def test_a_step_that_was_stored_in_part_is_finished_and_adds_nothing_twice(model
         models.hands.refold(PEOPLE, generation, models.log.head(), Event(), tell_nobody)
     assert models.database.cursors.count_documents({"part.upto": models.log.head()}) == 1
     monkeypatch.undo()
-    save_users(models.log, 10)
+    save_users(models.log, 100)
     models.hands.refold(PEOPLE, generation, models.log.head(), Event(), tell_nobody)
     verified = models.verify(generation=generation)
     assert verified.findings == ()
-    assert verified.documents > 50
+    assert verified.documents > 140
 
 
 # Verification -------------------------------------------------------------------------------------------------
@@ -305,6 +336,16 @@ def test_what_is_verified_may_go_on_changing(models):
     finally:
         stop.set()
         thread.join()
+
+
+def test_documents_that_are_ahead_of_the_cursors_are_compared_where_they_are(models, monkeypatch):
+    save_users(models.log, 30)
+    models.fold_live()
+    whole = models.verify()
+    monkeypatch.setattr(models.stored, "positions_of", lambda *_: dict.fromkeys(range(models.log.lanes), 9))
+    assert models.verify() == whole
+    change(models, models.log.read(40, 1)[0].stream, {"$set": {"seen_1": "other"}})
+    assert [finding.flaw for finding in models.verify().findings] == [Flaw.CHANGED]
 
 
 def test_a_verification_in_several_passes_compares_every_document_once(models, monkeypatch):
