@@ -76,7 +76,7 @@ async def logout() -> Response:
 
 
 @blueprint.get("/me")
-@describe(Description({200: Me}))
+@describe(Description({200: Me}, (410,)))
 async def me() -> Response:
     """Who is logged in; null everywhere when nobody is."""
     try:

@@ -88,11 +88,12 @@ class Rebuild:
         return Rebuilt(back.number, NOTHING)
 
     def _refold(self, generation: Generation, stop: Event) -> None:
-        while (head := self._log.head()) > self._least(generation) + NEAR:
+        """Up to where the log ended when it was last looked at, and not far behind where it ends now."""
+        while True:
+            head = self._log.head()
             self._hands.refold(self._projection, generation.number, head, stop, tell_nobody)
-
-    def _least(self, generation: Generation) -> int:
-        return min(self._generations.positions(self._projection.name, generation.number).values())
+            if self._log.head() <= head + NEAR:
+                return
 
     def _swap(self, generation: Generation, stop: Event) -> None:
         """The live one is held for a moment, so that it cannot always be ahead."""

@@ -104,6 +104,21 @@ def test_a_rebuild_makes_the_same_documents_and_they_are_asked_from_then_on(mode
     assert models.generations.pointer("people").previous.number == 1
 
 
+def test_what_is_not_as_the_log_says_does_not_go_live(models, monkeypatch):
+    save_users(models.log, 5)
+    models.fold_live()
+    refold = models.hands.refold
+
+    def spoiling(projection, generation, *others):
+        refold(projection, generation, *others)
+        models.database[collection_name("people", generation)].update_many({}, {"$set": {"seen_1": "nothing"}})
+
+    monkeypatch.setattr(models.hands, "refold", spoiling)
+    with pytest.raises(Refused, match="not what the log says"):
+        models.rebuild()
+    assert (models.live, models.collections()) == (1, {"people_g1"})
+
+
 def test_what_a_rebuild_makes_is_a_fold_of_the_log(models):
     save_users(models.log, 10)
     models.rebuild()

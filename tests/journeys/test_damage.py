@@ -181,7 +181,7 @@ def test_a_damaged_output_is_told_in_its_stream_which_goes_on_to_the_end(system,
     run = person.run(LARGE_OUTPUT)
     (chunk,) = store.log().history(UUID(run))[-1].data.output.chunks
     whole = store.database().chunks.find_one({"_id": chunk})["sealed"]
-    store.database().chunks.update_one({"_id": chunk}, {"$set": {"sealed": whole[:-1] + b"?"}})
+    store.database().chunks.update_one({"_id": chunk}, {"$set": {"sealed": whole[:-1] + bytes([whole[-1] ^ 1])}})
     store.redis().flushall()  # the live output is kept for a minute
 
     messages = list(follow(person.client, run))

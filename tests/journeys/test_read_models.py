@@ -82,8 +82,10 @@ def test_rebuild_and_rollback_fail_no_request_and_mix_no_answer(system, admin):
         try:
             for name in BY_NAME:
                 before = row(system, name)["generation"]
-                first = asked(system, "projections", "rebuild", name, "--verify", "full")["generation"]
+                rebuilt = asked(system, "projections", "rebuild", name, "--verify", "full")
+                first = rebuilt["generation"]
                 assert first > before
+                assert rebuilt["documents"] > 0
                 assert asked(system, "projections", "rollback", name)["generation"] == before
                 assert asked(system, "projections", "rebuild", name)["generation"] > first
         finally:
