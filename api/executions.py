@@ -10,7 +10,7 @@ from msgspec import Meta
 from quart import Blueprint, Response, request
 
 from api.backend import Backend, backend, crossing
-from api.messages import Nothing, answer, body, optional_body, query
+from api.messages import Nothing, Position, answer, body, optional_body, query
 from api.openapi import Description, describe
 from api.problems import Problem
 from api.sessions import context, current_account
@@ -20,7 +20,16 @@ from application.accounts import Account
 from application.executions import Accepted, RunRequest
 from application.frames import decode_frames, one_stream
 from application.moments import position_of
-from application.ports import STDERR, STDOUT, ContentUnreadable, Erased, Recorded, Seals, StreamNotFound
+from application.ports import (
+    LAST_POSITION,
+    STDERR,
+    STDOUT,
+    ContentUnreadable,
+    Erased,
+    Recorded,
+    Seals,
+    StreamNotFound,
+)
 from domain.execution import Execution
 from domain.sealed import Sealed
 from domain.user import Role
@@ -39,13 +48,17 @@ STREAMS = {"stdout": STDOUT, "stderr": STDERR}
 class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 30
-    min_position: Annotated[int, Meta(ge=0)] = 0
+    min_position: Position = 0
 
 
 class ShowQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    min_position: Annotated[int, Meta(ge=0)] = 0
-    at_position: Annotated[int, Meta(ge=1)] | None = None
+    min_position: Position = 0
+    at_position: Annotated[int, Meta(ge=1, le=LAST_POSITION)] | None = None
     at_time: Annotated[datetime, Meta(tz=True)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_position and (self.at_position or self.at_time):
+            raise ValueError("`min_position` waits for the present; leave it out when you ask for the past")
 
 
 @blueprint.post("/execute")

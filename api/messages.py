@@ -1,14 +1,19 @@
 """Request bodies in, answers out: JSON by msgspec, strict in what it takes."""
 
 import re
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import Meta
 from quart import Response, request
 
 from api.problems import FieldError, Problem
+from application.ports import LAST_POSITION
 
 T = TypeVar("T")
+
+Position: TypeAlias = Annotated[int, Meta(ge=0, le=LAST_POSITION)]
+"""A position of the log in a query string; 0 is before the first."""
 
 _FIELD = re.compile(r"^(?P<detail>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _NAMED = re.compile(r"(?:unknown|missing required) field `(?P<name>[^`]*)`")

@@ -15,6 +15,9 @@ from domain.sealed import Sealed
 A = TypeVar("A", bound=Aggregate)
 
 
+LAST_POSITION = 2**53 - 1
+"""No position is larger: up to here a JSON number is exact for every reader."""
+
 # Who asks, and the log ------------------------------------------------------------------------------------
 
 

@@ -15,9 +15,11 @@ class UnknownReadModel(DomainError):
 class ReadModels:
     """The commands on read models. Each returns the position of its event; a worker does the rest."""
 
-    def __init__(self, log: EventLog, names: Collection[str]) -> None:
+    def __init__(self, log: EventLog, names: Collection[str], tasks: Collection[str]) -> None:
+        """`tasks`: read models that hold what workers have yet to do."""
         self._log = log
         self._names = names
+        self._tasks = tasks
 
     def rebuild(self, context: Context, name: str, *, is_full: bool = False) -> int:
         """Raises UnknownReadModel or UnderWay."""
@@ -53,5 +55,7 @@ class ReadModels:
 
     def check(self, name: str) -> None:
         """Raises UnknownReadModel."""
+        if name in self._tasks:
+            raise UnknownReadModel(f"{name} holds what a worker has yet to do; that is never folded again or paused.")
         if name not in self._names:
             raise UnknownReadModel(f"There is no read model {name!r}; there are {', '.join(sorted(self._names))}.")

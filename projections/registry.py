@@ -7,4 +7,5 @@ READ_MODELS: tuple[Projection, ...] = (execution_status.PROJECTION, execution_hi
 EFFECTS: tuple[Projection, ...] = (sandbox_tasks.EXECUTOR, sandbox_tasks.MONITOR, maintenance_tasks.MAINTENANCE)
 
 BY_NAME = {projection.name: projection for projection in READ_MODELS}
+TASKS = frozenset(projection.name for projection in EFFECTS)
 ALL = {projection.name: projection for projection in (*READ_MODELS, *EFFECTS)}

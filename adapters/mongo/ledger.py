@@ -14,7 +14,7 @@ from adapters.mongo.connection import durable, reachable
 from adapters.mongo.integrity import Integrity
 from adapters.mongo.journal import Journal
 from adapters.mongo.keys import DataKeys
-from adapters.mongo.walk import Walk
+from adapters.mongo.walk import NEVER, Walk
 from application.ledger import Entry, Finding, Flaw, Selection, Statistics, Tally, Tell, tell_nobody
 from application.ports import ContentUnreadable, UnreadableEvent
 from domain.sealed import Sealed
@@ -159,7 +159,8 @@ class MongoLedger:
 
 def _next_millisecond(time: datetime) -> datetime:
     """Commit times are kept in milliseconds."""
-    return time.replace(microsecond=time.microsecond // 1000 * 1000) + timedelta(milliseconds=1)
+    this = time.replace(microsecond=time.microsecond // 1000 * 1000)
+    return this + timedelta(milliseconds=1) if this < NEVER.replace(microsecond=0) else NEVER
 
 
 def _entry(position: int, line: Line) -> Entry:

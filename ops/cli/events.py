@@ -11,7 +11,7 @@ import typer
 
 from ops.cli import entries, export, mirror
 from ops.cli.access import Data, core, load_settings
-from ops.cli.moments import as_time
+from ops.cli.moments import as_time, existing
 from ops.cli.output import AsJson, Failed, print_json, print_line, print_table, progress
 
 if TYPE_CHECKING:
@@ -51,9 +51,10 @@ def list_(
     """Events in the order of the log."""
     from application.ledger import Selection  # noqa: PLC0415
 
-    wanted = Selection(stream=stream, type=type, since=since, until=until)
+    wanted, ledger = Selection(stream=stream, type=type, since=since, until=until), _ledger(data)
+    existing(ledger, after)
     with progress("positions") as tell:
-        found = list(islice(_ledger(data).entries(wanted, after, tell), limit))
+        found = list(islice(ledger.entries(wanted, after, tell), limit))
     if as_json:
         print_json(found)
         return
@@ -85,7 +86,7 @@ def tail(
 ) -> None:
     """Events as they come, a line each, until Ctrl-C."""
     ledger = _ledger(data)
-    for entry in _follow(ledger, ledger.head() if after is None else after):
+    for entry in _follow(ledger, ledger.head() if after is None else existing(ledger, after)):
         print_line(entries.as_json_line(entry) if as_json else entries.as_line(entry))
 
 
@@ -151,7 +152,7 @@ def _one(ledger: "Ledger", event: str) -> "Entry":
     from application.ledger import Selection  # noqa: PLC0415
 
     if event.isdecimal():
-        found = ledger.find(int(event))
+        found = ledger.find(int(event)) if int(event) <= ledger.head() else None
     else:
         with progress("positions") as tell:
             found = next(ledger.entries(Selection(id=_id(event)), tell=tell), None)

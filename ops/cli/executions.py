@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from ops.cli.access import Data, api, core, load_settings, operator
-from ops.cli.moments import Time, moment
+from ops.cli.moments import At, Time, moment
 from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
@@ -103,17 +103,18 @@ def _print_run(container: "Api", events: "Sequence[Recorded]", as_json: bool, up
 @app.command()
 def at(
     execution: Execution,
-    position: Annotated[int | None, typer.Option(min=1, help="A position of the log.")] = None,
+    position: At = None,
     time: Time = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """One run as it was at a position of the log or at a time."""
+    id = _id(execution)
     if position is None and time is None:
         raise Failed("Name the moment with --position or --time.", code=2)
     container = api(load_settings(data=data))
     upto = moment(container, position, time)
-    events = [event for event in container.log().history(_id(execution)) if event.position <= (upto or 0)]
+    events = [event for event in container.log().history(id) if event.position <= (upto or 0)]
     if not events or not events[0].type.startswith("Execution."):
         raise Failed(f"There was no run {execution} at position {upto}.")
     _print_run(container, events, as_json, upto)

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from ops.cli.access import Data, core, load_settings
+from ops.cli.moments import existing
 from ops.cli.output import AsJson, Failed, close, print_json, print_line, progress
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def export(
     if to == STDOUT and as_json:
         raise Failed("With --to - the events themselves are printed, as JSON Lines; leave out --json.", code=2)
     ledger = core(load_settings(data=data)).ledger()
+    existing(ledger, after)
     if to == STDOUT:
         with _stdout() as target:
             _write(ledger, after, target)

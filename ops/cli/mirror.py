@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from ops.cli.access import Data, core, load_settings
+from ops.cli.moments import existing
 from ops.cli.output import AsJson, Failed, print_json, print_line, progress
 
 if TYPE_CHECKING:
@@ -32,9 +33,8 @@ def mirror(
 ) -> None:
     """Have the relay send the log to Kafka again, which may have lost it. Ctrl-C ends the waiting alone."""
     container = core(load_settings(data=data))
+    existing(container.log(), first)
     head = container.log().head()
-    if first > head:
-        raise Failed(f"The log ends at position {head}, so there is nothing to send again from {first} on.", code=2)
     asked = _mirror(container.database(), first, head, detach)
     if as_json:
         print_json(asked)

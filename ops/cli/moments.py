@@ -1,7 +1,7 @@
 """A moment of the past on the command line: `--at POSITION` or `--time TIME`."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -20,8 +20,19 @@ def as_time(text: str) -> datetime:
     return given if given.tzinfo else given.replace(tzinfo=UTC)
 
 
-At = Annotated[int | None, typer.Option("--at", "--position", min=0, help="As it was at this position of the log.")]
+At = Annotated[int | None, typer.Option("--at", "--position", min=1, help="As it was at this position of the log.")]
 Time = Annotated[datetime | None, typer.Option(parser=as_time, metavar="TIME", help="As it was at this time (UTC).")]
+
+
+class Headed(Protocol):
+    def head(self) -> int: ...
+
+
+def existing(log: Headed, position: int) -> int:
+    """The position itself. Raises Failed where the log ends before it."""
+    if position > (head := log.head()):
+        raise Failed(f"There is no position {position} yet; the log ends at {head}.")
+    return position
 
 
 def moment(container: "Core", position: int | None, time: datetime | None) -> int | None:

@@ -112,7 +112,7 @@ def _until_ended(container: "Core", name: str) -> "ReadModel":
     with progress("positions") as tell:
         tell_of_nobody = _patience()
         while (model := container.log().load(ReadModel, read_model_of(name))).is_under_way:
-            (overview,) = container.lookout().overview([_known(name)])
+            (overview,) = container.lookout().overview([_known(container, name)])
             if overview.building:
                 tell(overview.building.position, container.log().head())
             else:
@@ -161,8 +161,8 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Compare what is stored with a fold of the log, document by document, down to the byte."""
-    model = _known(name)
     container = workers(load_settings(data=data))
+    model = _known(container, name)
     generation, head = container.read_models().generations.pointer(name).generation, container.log().head()
     with progress("positions") as tell:
         found = container.hands().verify(
@@ -188,8 +188,8 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """One document: as it is, or as it was."""
-    model = _known(name)
     container = core(load_settings(data=data))
+    model = _known(container, name)
     generation = container.read_models().generations.pointer(name).generation
     upto = moment(container, at, time)
     id = _document_id(document)
@@ -210,11 +210,10 @@ def _print_document(found: dict[str, Any], as_json: bool) -> None:
     print_table(("field", "value"), rows, "")
 
 
-def _known(name: str) -> "Projection":
+def _known(container: "Core", name: str) -> "Projection":
     from projections.registry import BY_NAME  # noqa: PLC0415
 
-    if name not in BY_NAME:
-        raise Failed(f"There is no read model {name!r}; there are {', '.join(sorted(BY_NAME))}.")
+    command(container, lambda _: container.steering().check(name))
     return BY_NAME[name]
 
 

@@ -35,7 +35,7 @@ from ops.master_key import master_keys
 from ops.settings import Settings
 from projections.overview import Lookout
 from projections.past import Past
-from projections.registry import BY_NAME
+from projections.registry import BY_NAME, TASKS
 
 REDIS_TIMEOUT_SECONDS = 5.0
 
@@ -111,5 +111,5 @@ class Core(containers.DeclarativeContainer):
     )
     mailbox = providers.Singleton(MongoMailbox, database)
     dead_letters = providers.Singleton(DeadLetters, log)
-    steering = providers.Singleton(ReadModels, log, providers.Object(frozenset(BY_NAME)))
+    steering = providers.Singleton(ReadModels, log, providers.Object(frozenset(BY_NAME)), providers.Object(TASKS))
     executions = providers.Singleton(Executions, log, seals, ids, runtimes, defaults, ceilings)

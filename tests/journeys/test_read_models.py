@@ -157,7 +157,11 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(system, admin):
     refused = admin.post(f"/admin/projections/{fresh}/rollback")
     assert refused.status_code == 409
     assert "No earlier generation" in refused.json()["detail"]
-    assert system.cli("projections", "rebuild", "nothing").returncode == 1
+    for act in ("rebuild", "rollback", "pause", "resume", "verify"):
+        assert b"there are execution_history," in system.cli("projections", act, "nothing").stderr
+        refused = system.cli("projections", act, "executor_tasks")
+        assert (refused.returncode, b"what a worker has yet to do" in refused.stderr) == (1, True)
+    assert admin.post("/admin/projections/executor_tasks/rebuild").status_code == 404
     assert system.cli("projections", "rollback", fresh).returncode == 1
 
 
@@ -199,11 +203,21 @@ def test_moments_that_there_were_not_are_refused(system, admin):
         {"at_position": 10**9},
         {"at_time": "2001-01-01T00:00:00Z"},
         {"at_position": 1, "at_time": "2030-01-01T00:00:00Z"},
+        {"at_position": 10**20},
+        {"at_time": "0001-01-01T00:00:00+14:00"},
+        {"min_position": 10**9},
+        {"min_position": 10**20},
+        {"min_position": 1, "at_position": 1},
+        {"min_position": 1, "at_time": "2030-01-01T00:00:00Z"},
     ):
-        assert admin.get(f"/executions/{run}", params=moment).status_code == 422
+        assert admin.get(f"/executions/{run}", params=moment).status_code == 422, moment
+    latest = admin.get(f"/executions/{run}", params={"at_time": "9999-12-31T23:59:59.999999-14:00"})
+    assert latest.json()["status"] == "succeeded"
     assert admin.get(f"/executions/{run}", params={"at_position": 1}).status_code == 404
     assert system.cli("executions", "at", run, "--position", 10**9).returncode == 1
     assert system.cli("executions", "at", run).returncode == 2
+    assert b"nope is no run's id" in system.cli("executions", "at", "nope").stderr
+    assert system.cli("projections", "query", HISTORY, run, "--at", 0).returncode == 2
 
 
 # Dead letters -------------------------------------------------------------------------------------------------
