@@ -42,9 +42,9 @@ class Overview(msgspec.Struct, frozen=True):
     state: str
     """`live`, `paused`, or `outdated` when this program folds another version."""
     position: int
-    """Of the newest event in it."""
+    """Of the newest event in it, of whichever lane; other lanes may be behind."""
     lag: int
-    """How many events it is behind; counted up to 10,000 in each lane."""
+    """How many events it is behind, those of all lanes together; counted up to 10,000 in each lane."""
     lag_seconds: float
     """For how long the oldest of those has been there."""
     parked: int

@@ -47,7 +47,7 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
         print_json(found)
         return
     rows = [(o.name, o.generation, _state(o), o.position, o.lag, f"{o.lag_seconds:.1f}", o.parked) for o in found]
-    print_table(("read model", "generation", "state", "position", "behind", "seconds", "parked"), rows, "")
+    print_table(("read model", "generation", "state", "newest event", "events behind", "seconds", "parked"), rows, "")
 
 
 def _state(one: "Overview") -> str:

@@ -36,7 +36,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     print_line(f"{found['events']} events, {found['unfinished']} runs under way")
     print_line(_relay_in_words(**found["relay"]))
     rows = [(one.name, one.position, one.lag, f"{one.lag_seconds:.1f}", one.parked) for one in found["projections"]]
-    print_table(("projection", "position", "events behind", "seconds", "parked"), rows, "")
+    print_table(("projection", "newest event", "events behind", "seconds", "parked"), rows, "")
     if parked := sum(one.parked for one in found["projections"]):
         print_line(f"{parked} events could not be folded or wait behind such; `runledger dlq list` shows them.")
 
