@@ -8,14 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from application.progress import Tell, tell_nobody
 from domain.sealed import Sealed
-
-Tell = Callable[[int, int], None]
-"""Is told how many of how many positions are done."""
-
-
-def tell_nobody(_done: int, _total: int) -> None:
-    """For whoever does not ask how far it is."""
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -11,10 +11,10 @@ from threading import Event
 import msgspec
 
 from application.ports import LogUnavailable
+from application.progress import Tell
 from projections.hands import Own
 from projections.projection import Projection
 from projections.rebuild import Stopped
-from projections.refolding import Tell
 from projections.store import CursorLost
 from projections.verification import NOTHING, Verified
 
@@ -64,13 +64,14 @@ class Processes:
         return [frozenset(range(first, self._lanes, self._number)) for first in range(self._number)]
 
     def _all(self, what: str, shares: Sequence[Share], stop: Event, tell: Tell) -> list[bytes]:
-        """The last line that each process prints; all others say how far it is."""
-        reached = [0] * len(shares)
+        """The last line that each process prints; all others say how far it is. Told is of the one that is behind."""
+        reached = [(0, 1)] * len(shares)
 
         def run(number: int) -> bytes:
             def tell_of_one(line: bytes) -> None:
-                reached[number] = int(line)
-                tell(min(reached))
+                done, total = map(int, line.split())
+                reached[number] = (done, total)
+                tell(*min(reached, key=_part_done))
 
             return _run(what, shares[number], stop, tell_of_one)
 
@@ -95,6 +96,11 @@ def _run(what: str, share: Share, stop: Event, tell: Callable[[bytes], None]) ->
             case _:
                 break
     raise LogUnavailable(f"a process that should {what} {share.projection} ended with code {code}")
+
+
+def _part_done(reached: tuple[int, int]) -> float:
+    done, total = reached
+    return done / total if total else 1.0
 
 
 def _end_of(command: Sequence[str], stop: Event, tell: Callable[[bytes], None]) -> tuple[int, bytes]:

@@ -27,15 +27,15 @@ def main(what: str, encoded: str) -> None:
     projection = BY_NAME[share.projection]
     if what == "refold":
         own.refold(projection, share.generation, share.upto, Event(), _say)
-        _say(share.upto)
+        _say(share.upto, share.upto)
     else:
         found = own.verify(projection, share.generation, Event(), _say, is_full=share.is_full)
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
         sys.stdout.buffer.flush()
 
 
-def _say(position: int) -> None:
-    sys.stdout.write(f"{position}\n")
+def _say(done: int, total: int) -> None:
+    sys.stdout.write(f"{done} {total}\n")
     sys.stdout.flush()
 
 

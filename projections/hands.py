@@ -2,9 +2,10 @@
 
 from threading import Event
 
+from application.progress import Tell
 from projections.projection import Projection
 from projections.rebuild import Stopped
-from projections.refolding import MOST_BYTES, Filling, Log, Refolding, Tell
+from projections.refolding import MOST_BYTES, Filling, Log, Refolding
 from projections.verification import Stored, Verification, Verified
 
 
@@ -35,9 +36,9 @@ class Own:
 
 
 def _stoppable(stop: Event, tell: Tell) -> Tell:
-    def tell_unless_stopped(upto: int) -> None:
+    def tell_unless_stopped(done: int, total: int) -> None:
         if stop.is_set():
             raise Stopped
-        tell(upto)
+        tell(done, total)
 
     return tell_unless_stopped

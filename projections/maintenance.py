@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from threading import Event, Thread
 from typing import Protocol
 from uuid import UUID
@@ -10,13 +11,13 @@ from uuid import UUID
 from application.backlog import Backlog
 from application.handler import change
 from application.ports import Clock, Context, EventLog, LogUnavailable
+from application.progress import Progress
 from domain.read_model import Ending, ReadModel, Verification, read_model_of
 from domain.read_model import Work as Outcome
 from projections.generations import Generations
 from projections.maintenance_tasks import MaintenanceTask, Work
 from projections.projection import Projection
 from projections.rebuild import Hands, Rebuild, Rebuilt, Refused, Stopped
-from projections.refolding import tell_nobody
 from projections.store import CursorLost
 from projections.verification import NOTHING
 
@@ -45,6 +46,7 @@ class Maintenance:
         projections: Mapping[str, Projection],
         rebuild_of: Callable[[Projection, UUID], Rebuild],
         hands: Hands,
+        progress: Progress,
     ) -> None:
         self._log = log
         self._clock = clock
@@ -54,6 +56,7 @@ class Maintenance:
         self._projections = projections
         self._rebuild_of = rebuild_of
         self._hands = hands
+        self._progress = progress
 
     def run(self, stop: Event) -> None:
         """Work until told to stop."""
@@ -112,7 +115,8 @@ class Maintenance:
     def _verify(self, task: MaintenanceTask, stop: Event) -> None:
         generation = self._generations.pointer(task.projection).generation
         projection = self._projections[task.projection]
-        found = self._hands.verify(projection, generation, stop, tell_nobody, is_full=task.is_full)
+        tell = partial(self._progress.tell, task.work.value, task.projection)
+        found = self._hands.verify(projection, generation, stop, tell, is_full=task.is_full)
         first = str(found.findings[0]) if found.findings else ""
         verification = Verification(generation, found.documents, found.digest, len(found.findings), first)
         self._change(task, lambda model: model.end_verification(verification, self._clock.now()))

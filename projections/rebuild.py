@@ -1,15 +1,18 @@
 """Making a read model anew beside the live one, and going back to the one before."""
 
 import logging
+from functools import partial
 from threading import Event
 from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
+from application.progress import Progress, Tell
 from projections.generations import Generation, Generations, NotCaughtUp
+from projections.maintenance_tasks import Work
 from projections.projection import Projection
-from projections.refolding import Filling, Log, Refolding, Tell, tell_nobody
+from projections.refolding import Filling, Log, Refolding
 from projections.verification import NOTHING, Verified
 
 log = logging.getLogger(__name__)
@@ -47,12 +50,20 @@ class Rebuild:
     """Of one read model, for one request. Killed at any point and run again, it goes on or begins anew."""
 
     def __init__(
-        self, generations: Generations, store: Filling, log: Log, hands: Hands, projection: Projection, request: UUID
+        self,
+        generations: Generations,
+        store: Filling,
+        log: Log,
+        hands: Hands,
+        progress: Progress,
+        projection: Projection,
+        request: UUID,
     ) -> None:
         self._generations = generations
         self._store = store
         self._log = log
         self._hands = hands
+        self._progress = progress
         self._projection = projection
         self._request = request
 
@@ -62,8 +73,9 @@ class Rebuild:
         if live.request == self._request:
             return Rebuilt(live.number, NOTHING)  # it was killed after it had done everything
         generation = self._generations.begin(self._projection, self._request, self._log.lanes)
-        self._refold(generation, stop)
-        verified = self._hands.verify(self._projection, generation.number, stop, tell_nobody, is_full=is_full)
+        self._refold(generation, stop, self._telling(Work.REBUILD))
+        tell = self._telling(Work.VERIFY)
+        verified = self._hands.verify(self._projection, generation.number, stop, tell, is_full=is_full)
         if verified.findings:
             self._generations.abandon(self._projection.name)
             raise Refused(f"the new one is not what the log says; the first difference: {verified.findings[0]}")
@@ -83,15 +95,18 @@ class Rebuild:
                 f"program folds version {self._projection.version}: run the program it was made with"
             )
         back = msgspec.structs.replace(pointer.previous, request=self._request)
-        self._refold(back, stop)
+        self._refold(back, stop, self._telling(Work.ROLL_BACK))
         self._swap(back, stop)
         return Rebuilt(back.number, NOTHING)
 
-    def _refold(self, generation: Generation, stop: Event) -> None:
+    def _telling(self, work: Work) -> Tell:
+        return partial(self._progress.tell, work.value, self._projection.name)
+
+    def _refold(self, generation: Generation, stop: Event, tell: Tell) -> None:
         """Up to where the log ended when it was last looked at, and not far behind where it ends now."""
         while True:
             head = self._log.head()
-            self._hands.refold(self._projection, generation.number, head, stop, tell_nobody)
+            self._hands.refold(self._projection, generation.number, head, stop, tell)
             if self._log.head() <= head + NEAR:
                 return
 

@@ -1,9 +1,10 @@
 """Folding the log anew into a generation that nobody reads yet."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from application.ports import EventLog, Recorded
+from application.progress import Tell, tell_nobody
 from projections.folding import Folding, Refused
 from projections.letters import Trouble
 from projections.projection import DocumentId, Projection
@@ -15,13 +16,6 @@ from projections.track import Track
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of the events whose changes are gathered before they are stored; what they become in memory is a few times that."""
-
-Tell = Callable[[int], None]
-"""Is told up to which position the log is folded."""
-
-
-def tell_nobody(_upto: int) -> None:
-    """For whoever does not ask how far it is."""
 
 
 class Log(EventLog, Scanning, Protocol):
@@ -73,7 +67,7 @@ class Refolding:
             if gathered > self._most_bytes or page.upto >= upto:
                 self._store_all(page.upto)
                 gathered = 0
-            tell(page.upto)
+            tell(page.upto, upto)
 
     def _finish_parts(self) -> None:
         """Steps that were stored in part are folded again from their beginning to their end."""

@@ -11,10 +11,10 @@ from zlib import crc32
 import msgspec
 
 from application.ports import Recorded
+from application.progress import Tell, tell_nobody
 from projections.changes import Changes
 from projections.folding import Folding
 from projections.projection import DocumentId, Projection
-from projections.refolding import Tell, tell_nobody
 from projections.scanning import Scanning
 
 PASS_DOCUMENTS = 40_000
@@ -109,7 +109,8 @@ class Verification:
         parts = ceil(count / PASS_DOCUMENTS) or 1
         if not is_full and count > FEW:
             return self._compare(_part(0, max(parts, SAMPLE)), tell)
-        return sum((self._compare(_part(number, parts), tell) for number in range(parts)), start=NOTHING)
+        passes = (self._compare(_part(number, parts), _pass(tell, number, parts)) for number in range(parts))
+        return sum(passes, start=NOTHING)
 
     def _compare(self, is_wanted: Wanted, tell: Tell) -> Verified:
         verified = self._look(is_wanted, tell)
@@ -132,7 +133,7 @@ class Verification:
         foldings = {lane: Folding(self._projection, discarded=skipped, is_wanted=is_wanted) for lane in self._lanes}
         for page in self._log.scan(self._lanes, 0, look.end):
             look.take(page.events, foldings)
-            tell(page.upto)
+            tell(page.upto, look.end)
         return look.result(foldings)
 
 
@@ -213,3 +214,8 @@ class _Look:
 def _part(number: int, of: int) -> Wanted:
     """One of so many parts of all documents, by their ids."""
     return lambda document: crc32(str(document).encode()) % of == number
+
+
+def _pass(tell: Tell, number: int, of: int) -> Tell:
+    """Tells how far all passes are together."""
+    return lambda done, total: tell(number * total + done, of * total)

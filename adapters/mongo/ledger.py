@@ -15,8 +15,9 @@ from adapters.mongo.integrity import Integrity
 from adapters.mongo.journal import Journal
 from adapters.mongo.keys import DataKeys
 from adapters.mongo.walk import NEVER, Walk
-from application.ledger import Entry, Finding, Flaw, Selection, Statistics, Tally, Tell, tell_nobody
+from application.ledger import Entry, Finding, Flaw, Selection, Statistics, Tally
 from application.ports import ContentUnreadable, UnreadableEvent
+from application.progress import Tell, tell_nobody
 from domain.sealed import Sealed
 
 CLOCKS_APART = timedelta(minutes=1)

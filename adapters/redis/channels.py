@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.progress import Reached
 from domain.sealed import Sealed
 from projections.projection import Notice
 
@@ -12,6 +13,9 @@ NOTICES = "notices:"
 OUTPUT = "output:"
 MOVES = "moves"
 """The channel that tells how far read models have come: a list of `Moved` for each transaction."""
+
+PROGRESS = "progress"
+"""The channel that tells how far long work is: `Reached`."""
 
 
 class LiveFrames(msgspec.Struct, frozen=True, array_like=True):
@@ -40,7 +44,7 @@ def output_of(execution: UUID) -> str:
     return f"{OUTPUT}{execution}"
 
 
-def encode(message: Notice | LiveFrames | list[Moved]) -> bytes:
+def encode(message: Notice | LiveFrames | Reached | list[Moved]) -> bytes:
     return msgspec.msgpack.encode(message)
 
 
@@ -48,6 +52,10 @@ def decode(channel: str, message: bytes) -> Notice | LiveFrames:
     kind: Any = Notice if channel.startswith(NOTICES) else LiveFrames
     decoded: Notice | LiveFrames = msgspec.msgpack.decode(message, type=kind)
     return decoded
+
+
+def decode_reached(message: bytes) -> Reached:
+    return msgspec.msgpack.decode(message, type=Reached)
 
 
 def decode_moves(message: bytes) -> list[Moved]:

@@ -1,8 +1,5 @@
 """Read models: how they are, and what to do with them."""
 
-import sys
-import time
-from collections.abc import Callable
 from enum import StrEnum
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,18 +10,18 @@ import typer
 
 from ops.cli.access import Data, command, core, load_settings, workers
 from ops.cli.moments import At, Time, moment
-from ops.cli.output import AsJson, Failed, print_json, print_line, print_table, progress
+from ops.cli.output import AsJson, Bar, Failed, print_json, print_line, print_table, progress
+from ops.cli.work import until_ended
 
 if TYPE_CHECKING:
+    from application.progress import Tell
     from domain.read_model import ReadModel
     from ops.containers.core import Core
+    from ops.containers.workers import Workers
     from projections.overview import Overview
     from projections.projection import Projection
 
 app = typer.Typer(no_args_is_help=True)
-
-LOOK_EVERY_SECONDS = 0.2
-PATIENCE_SECONDS = 5.0
 
 Name = Annotated[str, typer.Argument(help="A read model; `projections list` shows them.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")]
@@ -72,7 +69,7 @@ def rebuild(
     if detach:
         _print_position(position, as_json)
         return
-    _print_end(_until_ended(container, name), as_json)
+    _print_end(until_ended(container, _known(container, name)), as_json)
     if drop_old:
         command(container, lambda context: steering.drop_previous(context, name))
 
@@ -82,7 +79,9 @@ def rollback(name: Name, detach: Detach = False, data: Data = None, as_json: AsJ
     """Ask the generation before again, once it has caught up."""
     container = core(load_settings(data=data))
     position = command(container, lambda context: container.steering().roll_back(context, name))
-    _print_position(position, as_json) if detach else _print_end(_until_ended(container, name), as_json)
+    _print_position(position, as_json) if detach else _print_end(
+        until_ended(container, _known(container, name)), as_json
+    )
 
 
 @app.command()
@@ -104,34 +103,6 @@ def _print_position(position: int, as_json: bool) -> None:
 
 
 # The end of what was asked for --------------------------------------------------------------------------------
-
-
-def _until_ended(container: "Core", name: str) -> "ReadModel":
-    from domain.read_model import ReadModel, read_model_of  # noqa: PLC0415
-
-    with progress("positions") as tell:
-        tell_of_nobody = _patience()
-        while (model := container.log().load(ReadModel, read_model_of(name))).is_under_way:
-            (overview,) = container.lookout().overview([_known(container, name)])
-            if overview.building:
-                tell(overview.building.position, container.log().head())
-            else:
-                tell_of_nobody()
-            time.sleep(LOOK_EVERY_SECONDS)
-    return model
-
-
-def _patience() -> Callable[[], None]:
-    """Says once, after a while, that nobody has begun."""
-    ends_at = time.monotonic() + PATIENCE_SECONDS
-    said: list[bool] = []
-
-    def tell() -> None:
-        if not said and time.monotonic() > ends_at:
-            said.append(True)
-            sys.stderr.write("Nobody has begun yet; is a `runledger worker replay` running?\n")
-
-    return tell
 
 
 def _print_end(model: "ReadModel", as_json: bool) -> None:
@@ -163,11 +134,9 @@ def verify(
     """Compare what is stored with a fold of the log, document by document, down to the byte."""
     container = workers(load_settings(data=data))
     model = _known(container, name)
-    generation, head = container.read_models().generations.pointer(name).generation, container.log().head()
-    with progress("positions") as tell:
-        found = container.hands().verify(
-            model, generation, Event(), lambda position: tell(min(position, head), head), is_full=full
-        )
+    generation = container.read_models().generations.pointer(name).generation
+    with progress("verify") as bar:
+        found = container.hands().verify(model, generation, Event(), _telling(container, name, bar), is_full=full)
     if as_json:
         print_json({"name": name, "generation": generation, "is_full": full, **msgspec.structs.asdict(found)})
     else:
@@ -176,6 +145,16 @@ def verify(
         print_line(f"{found.documents:,} documents compared, digest {found.digest}")
     if found.findings:
         raise Failed(f"{len(found.findings)} documents are not as the log says; `projections rebuild {name}` mends it.")
+
+
+def _telling(container: "Workers", name: str, bar: Bar) -> "Tell":
+    """To whoever looks at the bar, and to admins elsewhere."""
+
+    def tell(done: int, total: int) -> None:
+        bar(done, total)
+        container.progress().tell("verify", name, done, total)
+
+    return tell
 
 
 @app.command()

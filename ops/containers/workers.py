@@ -13,6 +13,7 @@ from adapters.mongo.holding import Roles
 from adapters.mongo.read_models import MongoTasks, MongoUnfinishedRuns
 from adapters.redis.live_output import RedisLiveOutput
 from adapters.redis.notices import RedisNotices
+from adapters.redis.progress import RedisProgress
 from application.backlog import Backlog
 from application.executor import Executor
 from application.monitor import Monitor
@@ -70,7 +71,10 @@ class Workers(Core):
     hands = providers.Singleton(
         Processes, own_hands, Core.log.provided.head, Core.log.provided.lanes, Core.settings.provided.rebuild_processes
     )
-    rebuild_of = providers.Factory(Rebuild, Core.read_models.provided.generations, Core.read_models, Core.log, hands)
+    progress = providers.Singleton(RedisProgress, Core.redis)
+    rebuild_of = providers.Factory(
+        Rebuild, Core.read_models.provided.generations, Core.read_models, Core.log, hands, progress
+    )
     maintenance_tasks = providers.Singleton(
         MongoTasks, Core.read_models, providers.Object(MAINTENANCE), providers.Object(MaintenanceTask)
     )
@@ -85,4 +89,5 @@ class Workers(Core):
         providers.Object(BY_NAME),
         rebuild_of.provider,
         hands,
+        progress,
     )

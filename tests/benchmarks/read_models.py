@@ -22,13 +22,13 @@ from adapters.mongo.log import MongoEventLog
 from adapters.mongo.read_models import MongoReadModels
 from adapters.mongo.stored import MongoStored
 from application.ports import Context
+from application.progress import tell_nobody
 from domain.execution import Execution, Limits, Outcome, Status
 from domain.sealed import Sealed
 from ops.hands import Processes
 from projections.engine import Engine
 from projections.execution_status import PROJECTION
 from projections.hands import Own
-from projections.refolding import tell_nobody
 from tests.benchmarks.event_log.rounds import in_turns, ratio
 from tests.benchmarks.event_log.servers import Servers, servers
 from tests.benchmarks.report import Row

@@ -17,12 +17,12 @@ from adapters.mongo.log import MongoEventLog
 from adapters.mongo.read_models import MongoReadModels
 from adapters.mongo.stored import MongoStored
 from application.ports import LogUnavailable
+from application.progress import tell_nobody
 from ops import hands
 from ops.hands import Processes
 from projections.execution_history import PROJECTION
 from projections.hands import Own
 from projections.rebuild import Stopped
-from projections.refolding import tell_nobody
 from tests.contracts.event_log import OPERATOR
 from tests.faults.processes import wait_until
 from tests.projections.test_folds import new_run
@@ -85,10 +85,12 @@ def children(pid: int) -> list[int]:
 def test_all_lanes_are_folded_and_compared_by_several_processes(log, store, processes):
     generation = store.generations.begin(PROJECTION, uuid4(), log.lanes).number
     told = []
-    processes.refold(PROJECTION, generation, log.head(), Event(), told.append)
+    processes.refold(PROJECTION, generation, log.head(), Event(), lambda *step: told.append(step))
     assert set(store.generations.positions(PROJECTION.name, generation).values()) == {log.head()}
-    assert told[-1] == log.head()
-    found = processes.verify(PROJECTION, generation, Event(), tell_nobody, is_full=True)
+    assert told[-1] == (log.head(), log.head())
+    told.clear()
+    found = processes.verify(PROJECTION, generation, Event(), lambda *step: told.append(step), is_full=True)
+    assert told[-1] == (log.head(), log.head())
     assert (found.documents, found.findings) == (RUNS, ())
     assert shares() == []
 

@@ -12,14 +12,16 @@ from adapters.mongo.log import MongoEventLog
 from adapters.mongo.read_models import MongoReadModels
 from adapters.mongo.stored import MongoStored
 from application.ports import Context
+from application.progress import Reached, tell_nobody
 from domain.dead_letter import DeadLetter, letters_of
 from domain.user import User
+from projections import verification
 from projections.changes import coalesce
 from projections.generations import NotCaughtUp
 from projections.hands import Own
 from projections.projection import Add, Projection, Put
 from projections.rebuild import Rebuild, Refused, Stopped
-from projections.refolding import Refolding, tell_nobody
+from projections.refolding import Refolding
 from projections.store import CursorLost, Move
 from projections.verification import Flaw, Verification
 from tests.contracts.feed import save_users
@@ -46,6 +48,16 @@ def poisonous(*poison):
 PEOPLE = Projection("people", 1, fold)
 
 
+class Told:
+    """Implements Progress, and remembers."""
+
+    def __init__(self) -> None:
+        self.steps: list[Reached] = []
+
+    def tell(self, *step) -> None:
+        self.steps.append(Reached(*step))
+
+
 class Models:
     """One read model of a log."""
 
@@ -55,6 +67,7 @@ class Models:
         self.generations = self.store.generations
         self.generations.prepare([PEOPLE], {}, log.lanes)
         self.hands = Own(log, self.store, self.stored)
+        self.told = Told()
 
     @property
     def live(self) -> int:
@@ -65,15 +78,12 @@ class Models:
         Refolding(self.log, self.store, projection, self.live, range(self.log.lanes)).run(self.log.head())
 
     def rebuild(self, projection=PEOPLE, request=None, stop=None, **options) -> int:
-        made = Rebuild(self.generations, self.store, self.log, self.hands, projection, request or uuid4())
+        made = Rebuild(self.generations, self.store, self.log, self.hands, self.told, projection, request or uuid4())
         return made.run(stop or Event(), is_full=options.get("is_full", True)).generation
 
     def roll_back(self, projection=PEOPLE) -> int:
-        return (
-            Rebuild(self.generations, self.store, self.log, self.hands, projection, uuid4())
-            .roll_back(Event())
-            .generation
-        )
+        made = Rebuild(self.generations, self.store, self.log, self.hands, self.told, projection, uuid4())
+        return made.roll_back(Event()).generation
 
     def verify(self, projection=PEOPLE, generation=None, **options):
         lanes = frozenset(range(self.log.lanes))
@@ -102,6 +112,29 @@ def test_a_rebuild_makes_the_same_documents_and_they_are_asked_from_then_on(mode
     assert models.documents() == before
     assert (models.verify().digest, models.verify().findings) == (digest, ())
     assert models.generations.pointer("people").previous.number == 1
+
+
+def test_a_rebuild_and_a_rollback_tell_how_far_they_are_to_the_very_end(models):
+    save_users(models.log, 30)
+    models.rebuild()
+    models.roll_back()
+    head, last = models.log.head(), {step.kind: step for step in models.told.steps}
+    assert list(last) == ["rebuild", "verify", "roll_back"]
+    assert {(step.name, step.upto, step.of) for step in last.values()} == {("people", head, head)}
+
+
+def test_a_verification_in_several_passes_tells_of_all_of_them_together(models, monkeypatch):
+    save_users(models.log, 30)
+    models.fold_live()
+    monkeypatch.setattr(verification, "PASS_DOCUMENTS", 10)
+    told = []
+    lanes = frozenset(range(models.log.lanes))
+    made = Verification(models.log, models.stored, PEOPLE, models.live, lanes)
+    made.run(is_full=True, tell=lambda *step: told.append(step))
+    shares = [done / total for done, total in told]
+    assert shares == sorted(shares)
+    assert len(shares) > 1
+    assert shares[-1] == 1
 
 
 def test_what_is_not_as_the_log_says_does_not_go_live(models, monkeypatch):

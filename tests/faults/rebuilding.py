@@ -7,11 +7,14 @@ import sys
 from threading import Event
 from uuid import UUID
 
+from redis import Redis
+
 from adapters.mongo.connection import connect
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
 from adapters.mongo.read_models import MongoReadModels
 from adapters.mongo.stored import MongoStored
+from adapters.redis.progress import RedisProgress
 from projections.hands import Own
 from projections.rebuild import Rebuild
 from tests.faults.folding import STATES
@@ -24,7 +27,8 @@ def main(url: str, name: str, request: str) -> None:
     database = connect(url)[name]
     log, store = MongoEventLog(Journal(database)), MongoReadModels(database)
     own = Own(log, store, MongoStored(database), most_bytes=FEW_BYTES)
-    Rebuild(store.generations, store, log, own, STATES, UUID(request)).run(Event(), is_full=True)
+    progress = RedisProgress(Redis(port=9))  # it is away, which changes nothing
+    Rebuild(store.generations, store, log, own, progress, STATES, UUID(request)).run(Event(), is_full=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
 """Read models are rebuilt, verified, rolled back, paused and asked of the past, and nobody notices."""
 
 import json
+import os
+import pty
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Event
 from uuid import UUID, uuid4
@@ -16,7 +20,7 @@ from projections.registry import BY_NAME
 from tests.faults.checker import container_of
 from tests.faults.processes import wait_until
 from tests.journeys.conftest import execute, result_of
-from tests.system import System, running_on
+from tests.system import CLI, System, running_on
 
 HISTORY = "execution_history"
 UNKNOWN = b'"type":"Execution.Startex"'
@@ -126,6 +130,26 @@ def test_a_paused_read_model_stands_still_and_is_asked_and_the_others_go_on(syst
     assert row(system, HISTORY)["lag"] >= 4
     asked(system, "projections", "resume", HISTORY)
     wait_until(lambda: run in {item["id"] for item in admin.get("/executions").json()["items"]}, "the run in the list")
+
+
+def test_a_rebuild_shows_on_a_terminal_how_far_it_is(system, admin):
+    result_of(admin, execute(admin, "print(1)"))
+    assert b"verify" in on_a_terminal(system, "projections", "rebuild", HISTORY)
+    assert b"verify" in on_a_terminal(system, "projections", "verify", HISTORY)
+
+
+def on_a_terminal(system: System, *arguments: str) -> bytes:
+    """What a command writes to stderr where that is a terminal."""
+    ours, theirs = pty.openpty()
+    command = subprocess.Popen([CLI, *arguments], env=system.environment, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    written = b""
+    with suppress(OSError):  # how a terminal ends
+        while piece := os.read(ours, 65_536):
+            written += piece
+    os.close(ours)
+    assert command.wait(60) == 0, written
+    return written
 
 
 # Over HTTP ----------------------------------------------------------------------------------------------------
