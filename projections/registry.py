@@ -1,9 +1,14 @@
 """Every read model there is."""
 
-from projections import execution_history, execution_status, maintenance_tasks, sandbox_tasks
+from projections import admin_feed, execution_history, execution_status, maintenance_tasks, me_feed, sandbox_tasks
 from projections.projection import Projection
 
-READ_MODELS: tuple[Projection, ...] = (execution_status.PROJECTION, execution_history.PROJECTION)
+READ_MODELS: tuple[Projection, ...] = (
+    execution_status.PROJECTION,
+    execution_history.PROJECTION,
+    me_feed.PROJECTION,
+    admin_feed.PROJECTION,
+)
 EFFECTS: tuple[Projection, ...] = (sandbox_tasks.EXECUTOR, sandbox_tasks.MONITOR, maintenance_tasks.MAINTENANCE)
 
 BY_NAME = {projection.name: projection for projection in READ_MODELS}

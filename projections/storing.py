@@ -14,7 +14,7 @@ from projections.track import Track
 
 log = logging.getLogger(__name__)
 
-SMALL_BATCH = 6
+SMALL_BATCH = 10
 """The most documents for which a second transaction is worth its price, because the first is sooner done."""
 
 Events = Mapping[int, Sequence[Recorded]]

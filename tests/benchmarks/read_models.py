@@ -3,15 +3,13 @@
 import os
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from statistics import median
 from threading import Event, Thread
 from typing import Any
 from uuid import UUID, uuid4
-
-from pymongo import IndexModel
 
 from adapters.kafka.lanes import KafkaFeed
 from adapters.mongo import envelope
@@ -29,6 +27,8 @@ from ops.hands import Processes
 from projections.engine import Engine
 from projections.execution_status import PROJECTION
 from projections.hands import Own
+from projections.projection import Projection
+from projections.registry import READ_MODELS
 from tests.benchmarks.event_log.rounds import in_turns, ratio
 from tests.benchmarks.event_log.servers import Servers, servers
 from tests.benchmarks.report import Row
@@ -44,7 +44,8 @@ TOGETHER = 50
 ROUNDS = 3
 
 SCAN, LIVE, ONE, TWO, VERIFY = "scan and decode", "live fold, one worker", "rebuild, 1 process", "rebuild, 2", "verify"
-AIMS = {LIVE: "0.3", ONE: "0.5", TWO: "0.8", VERIFY: "0.5"}
+ALL = f"live fold of all {len(READ_MODELS)} read models, one worker"
+AIMS = {LIVE: "0.3", ALL: "", ONE: "0.5", TWO: "0.8", VERIFY: "0.5"}
 
 AT = datetime.now(UTC)
 CONTEXT = Context("operator", AT, uuid4())
@@ -57,6 +58,7 @@ def table() -> list[Row]:
         ways: dict[str, Callable[[], float]] = {
             SCAN: models.scan,
             LIVE: models.fold_live,
+            ALL: lambda: models.fold_live(READ_MODELS),
             ONE: lambda: models.rebuild(1),
             TWO: lambda: models.rebuild(2),
             VERIFY: models.verify,
@@ -93,7 +95,7 @@ class Models:
         self.feed = KafkaFeed(self.log, broker.server.address)
         self.store = MongoReadModels(self.journal.database)
         self.stored = MongoStored(self.journal.database)
-        self.store.generations.prepare([PROJECTION], {}, self.log.lanes)
+        self.store.generations.prepare(READ_MODELS, {}, self.log.lanes)
 
     def fill(self) -> None:
         lines: list[Line] = []
@@ -128,11 +130,11 @@ class Models:
         assert sum(len(page.events) for page in pages) == self.head
         return time.perf_counter() - begun
 
-    def fold_live(self) -> float:
+    def fold_live(self, projections: Sequence[Projection] = (PROJECTION,)) -> float:
         """All of it waits for an engine that has just joined its group; Kafka holds nothing of it."""
-        self._begin_again()
+        self._begin_again(projections)
         stop = Event()
-        engine = Engine(str(uuid4()), [PROJECTION], self.feed, self.log, self.store, Silence())
+        engine = Engine(str(uuid4()), projections, self.feed, self.log, self.store, Silence())
         thread = Thread(target=engine.run, args=[stop])
         thread.start()
         while not sum(self._positions().values()):
@@ -145,10 +147,10 @@ class Models:
         thread.join()
         return seconds * self.head / (self.head - already)
 
-    def _begin_again(self) -> None:
-        database, name = self.journal.database, collection_name(PROJECTION.name, 1)
-        database[name].drop()
-        database[name].create_indexes([IndexModel(list(keys)) for keys in PROJECTION.indexes])
+    def _begin_again(self, projections: Sequence[Projection]) -> None:
+        database = self.journal.database
+        for projection in projections:
+            database[collection_name(projection.name, 1)].delete_many({})
         database["cursors"].update_many({}, {"$set": {"position": 0}})
 
     def _positions(self) -> Mapping[int, int]:

@@ -1,15 +1,17 @@
 """Given events, then documents; in batches of any size."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from application.ports import Recorded, TaskKind
 from domain.execution import Execution, Limits, Outcome, Status
+from domain.read_model import Ending, ReadModel, Work
 from domain.sealed import Sealed
-from projections import execution_history, execution_status, sandbox_tasks
+from projections import admin_feed, execution_history, execution_status, me_feed, sandbox_tasks
 from projections.changes import coalesce
 from projections.registry import EFFECTS, READ_MODELS
 
@@ -119,3 +121,27 @@ def test_folding_in_batches_of_any_size_gives_the_same_documents(sizes):
     events = sorted([*events_of_a_run(7, 1), *events_of_a_run(8, 11)], key=lambda event: event.position)
     for projection in (*READ_MODELS, *EFFECTS):
         assert fold_in_batches(projection, events, sizes) == documents_of(projection, events)
+
+
+def test_the_feed_of_people_moves_with_whatever_they_are_told():
+    events = events_of_a_run()
+    assert documents_of(me_feed.PROJECTION, events) == {"lane 0": {"events": 4, "position": 5}}
+    states = ["queued", "starting", "running", None, "failed"]
+    assert [me_feed.status_after(event) for event in events] == states
+
+
+def test_the_feed_of_admins_counts_the_events_of_each_lane():
+    events = [*events_of_a_run(7, 1), *(msgspec.structs.replace(one, lane=3) for one in events_of_a_run(8, 11))]
+    counted = documents_of(admin_feed.PROJECTION, events)
+    assert counted == {"lane 0": {"events": 5, "position": 5}, "lane 3": {"events": 5, "position": 15}}
+
+
+def test_admins_are_told_a_word_about_events_and_nothing_private():
+    read_model = ReadModel(id=uuid4(), projection="people", timestamp=AT)
+    read_model.rebuild(is_full=True, at=AT)
+    read_model.end(Work(Ending.LIVE, "", 2, 0, ""), AT)
+    events = [*events_of_a_run(), *(recorded(event, 9) for event in read_model.collect_events())]
+    assert [admin_feed.about(event) for event in events] == [
+        *("python", "", "", "", "failed"),
+        *("people", "people", "live"),
+    ]
