@@ -9,7 +9,8 @@ from quart import Quart, Response, current_app, g, request
 
 from api import auth, catalogue, dead_letters, executions, health, live, openapi, page, problems, projections
 from api.backend import Backend, backend
-from api.live import LiveStreams
+from api.live_feeds import LiveFeeds, live_feeds
+from api.live_streams import LiveStreams, live_streams
 from api.messages import answer
 from api.sessions import check_same_site
 
@@ -31,16 +32,22 @@ def create_app(with_backend: Backend | None) -> Quart:
     app.before_request(_open_span)
     app.after_request(_finish)
     app.extensions["live_streams"] = LiveStreams()
+    app.extensions["live_feeds"] = LiveFeeds()
     app.while_serving(_live_updates)
     return app
 
 
 async def _live_updates() -> AsyncGenerator[None, None]:
     """Beside serving: hear what Redis says, and look once a second for what it did not say."""
-    tasks = [
-        asyncio.ensure_future(backend().bus.run()),
-        asyncio.ensure_future(live.live_streams().remind(backend())),
-    ]
+    feeds = live_feeds()
+    runs = (
+        backend().bus.run(),
+        live_streams().remind(backend()),
+        feeds.me.run(backend()),
+        feeds.admin.run(backend()),
+        feeds.hear_progress(backend()),
+    )
+    tasks = [asyncio.ensure_future(run) for run in runs]
     yield
     for task in tasks:
         task.cancel()

@@ -10,7 +10,7 @@ import msgspec
 from api.backend import Backend
 from api.ports import Inbox, SealedFrames
 from api.problems import details_of
-from api.sse import CLOSE, HEARTBEAT, Message
+from api.sse import CLOSE, HEARTBEAT, Message, or_heartbeat
 from api.views import status_view
 from application.frames import decode_frames
 from application.ports import ContentUnreadable, Erased, Output, Recorded
@@ -20,7 +20,6 @@ from projections import execution_status
 from projections.execution_status import FINISHED, ExecutionStatus, end_entry, timeline_entry
 from projections.projection import Notice
 
-HEARTBEAT_SECONDS = 15.0
 PIECE_BYTES = 16 * 1024
 PIECES_AT_ONCE = 32
 LOOK_AGAIN_SECONDS = 0.05
@@ -63,11 +62,9 @@ class ExecutionStream:
             if closing.is_set():
                 yield CLOSE
                 return
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    message = await inbox.get()
-            except TimeoutError:
-                yield HEARTBEAT
+            message = await or_heartbeat(inbox.get())
+            if isinstance(message, Message):
+                yield message
                 continue
             async for piece in self._take(message):
                 yield piece

@@ -1,35 +1,25 @@
-"""The live streams of this process: opening them, reminding them, closing them all."""
+"""Server-sent events: one run, what is one's own, and everything for admins."""
 
-import asyncio
-import contextlib
-import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import msgspec
-from quart import Blueprint, Response, current_app, request
+from quart import Blueprint, Response, request
 
 from api import sse
 from api.backend import Backend, backend, crossing
 from api.execution_stream import ExecutionStream, Place, parse_place
 from api.executions import check_owner
+from api.feed_stream import FeedStream
+from api.feeds import AdminMessage, MeMessage
+from api.live_feeds import LiveFeed, live_feeds
+from api.live_streams import LiveStreams, live_streams
 from api.openapi import Description, describe
-from api.ports import Inbox
-from api.problems import Problem
-from api.sessions import current_account
-from application.ports import LogUnavailable
-from projections import execution_status
-from projections.execution_status import ExecutionStatus
-
-log = logging.getLogger(__name__)
+from api.sessions import current_account, current_admin
 
 blueprint = Blueprint("live", __name__, url_prefix="/api/v1/events")
 
-ID_MEANING = "The `id:` of the last message you have."
-STREAMS_PER_USER = 50
-STREAMS_PER_PROCESS = 2000
-REMIND_EVERY_SECONDS = 1.0
+RESUMES = {"Last-Event-ID": "The `id:` of the last message you have."}
 
 
 class StreamMessage(msgspec.Struct, frozen=True):
@@ -43,76 +33,45 @@ class StreamMessage(msgspec.Struct, frozen=True):
     frames: list[tuple[int, int, bytes]]
 
 
-class LiveStreams:
-    """All open streams, to count them, to remind them once a second, and to end them."""
-
-    def __init__(self) -> None:
-        self.closing = asyncio.Event()
-        self._open: dict[ExecutionStream, Inbox] = {}
-        self._by_user: Counter[UUID] = Counter()
-
-    def check_room(self, user: UUID) -> None:
-        """Raises a Problem with status 429."""
-        if self._by_user[user] >= STREAMS_PER_USER or len(self._open) >= STREAMS_PER_PROCESS:
-            raise Problem(429, "Too many live streams are open; close one and try again.")
-
-    @contextlib.contextmanager
-    def opened(self, user: UUID, stream: ExecutionStream, inbox: Inbox) -> Iterator[None]:
-        self._open[stream] = inbox
-        self._by_user[user] += 1
-        try:
-            yield
-        finally:
-            del self._open[stream]
-            self._by_user[user] -= 1
-
-    def close(self) -> None:
-        """End every stream; the clients come back by themselves."""
-        self.closing.set()
-        for inbox in self._open.values():
-            inbox.put(None)
-
-    async def remind(self, backend: Backend) -> None:
-        """Once a second, for ever: find the streams that missed something, all of them together."""
-        while True:
-            await asyncio.sleep(REMIND_EVERY_SECONDS)
-            if self._open:
-                try:
-                    await self._remind(backend)
-                except LogUnavailable as error:
-                    log.warning("live streams cannot be checked: %s", error)
-
-    async def _remind(self, backend: Backend) -> None:
-        wanted = execution_status.several({stream.execution for stream in self._open})
-        positions = {run.id: run.position for run in await backend.read_models.find(wanted, ExecutionStatus)}
-        for stream, inbox in list(self._open.items()):
-            has_moved = positions.get(stream.execution, 0) > stream.place.position
-            if has_moved or await backend.bus.frames(stream.execution, stream.place.frame, 1):
-                inbox.put(None)
-
-
-def live_streams() -> LiveStreams:
-    found: LiveStreams = current_app.extensions["live_streams"]
-    return found
-
-
 @blueprint.get("/executions/<uuid:id>")
-@describe(
-    Description(
-        {200: StreamMessage},
-        (401, 429),
-        headers={"Last-Event-ID": ID_MEANING},
-        media_type="text/event-stream",
-    )
-)
+@describe(Description({200: StreamMessage}, (401, 429), headers=RESUMES, media_type=sse.TYPE))
 async def follow_execution(id: UUID) -> Response:
     """Follow one run as server-sent events, until its result is stored. Resumes after `Last-Event-ID`."""
     account = await current_account()
     check_owner(id, account, await crossing(backend().log.recall_history, id))
     streams = live_streams()
     streams.check_room(account.id)
-    last_id = request.headers.get("Last-Event-ID", "")
-    response = Response(_follow(streams, backend(), account.id, id, last_id), headers=sse.HEADERS)
+    return _streaming(_follow(streams, backend(), account.id, id, _last_id()))
+
+
+@blueprint.get("/me")
+@describe(Description({200: MeMessage}, (401, 429), headers=RESUMES, media_type=sse.TYPE))
+async def follow_me() -> Response:
+    """Follow what is yours as server-sent events: your runs. Begins now, or after `Last-Event-ID`."""
+    account = await current_account()
+    return _following(live_feeds().me, account.id)
+
+
+@blueprint.get("/admin")
+@describe(Description({200: AdminMessage}, (401, 403, 429), headers=RESUMES, media_type=sse.TYPE))
+async def follow_everything() -> Response:
+    """Follow every event and the progress of long work, as an admin. Begins now, or after `Last-Event-ID`."""
+    account = await current_admin()
+    return _following(live_feeds().admin, account.id)
+
+
+def _last_id() -> str:
+    return request.headers.get("Last-Event-ID", "")
+
+
+def _following(live: LiveFeed, user: UUID) -> Response:
+    streams = live_streams()
+    streams.check_room(user)
+    return _streaming(_follow_feed(streams, backend(), live, FeedStream(live.feed, user, _last_id())))
+
+
+def _streaming(messages: AsyncIterator[bytes]) -> Response:
+    response = Response(messages, headers=sse.HEADERS)
     response.timeout = None  # a stream may last longer than any other answer
     return response
 
@@ -128,3 +87,15 @@ async def _follow(
         with streams.opened(user, stream, inbox):
             async for piece in stream.messages(inbox, streams.closing):
                 yield piece.encode()
+
+
+async def _follow_feed(
+    streams: LiveStreams, backend: Backend, live: LiveFeed, stream: FeedStream
+) -> AsyncIterator[bytes]:
+    with streams.opened(stream.user, stream, stream):
+        missed = await stream.begin(backend)
+        with live.joined(stream):
+            for message in missed:
+                yield message.encode()
+            async for message in stream.live(streams.closing):
+                yield message.encode()

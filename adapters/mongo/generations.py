@@ -78,10 +78,8 @@ class MongoGenerations:
             return self._positions(projection, generation)
 
     def _positions(self, projection: str, generation: int, session: ClientSession | None = None) -> dict[int, int]:
-        prefix = f"{projection}/{generation}/"
-        ids = {"_id": {"$gte": prefix, "$lt": f"{projection}/{generation}0"}}
-        found = self._cursors.find(ids, session=session)
-        return {int(cursor["_id"].removeprefix(prefix)): cursor["position"] for cursor in found}
+        found = self._cursors.find(cursors_of(projection, generation), session=session)
+        return {lane_of(cursor["_id"]): cursor["position"] for cursor in found}
 
     # Changes --------------------------------------------------------------------------------------------------
 
@@ -208,3 +206,12 @@ def collection_name(projection: str, generation: int) -> str:
 
 def cursor_id(projection: str, generation: int, lane: int) -> str:
     return f"{projection}/{generation}/{lane}"
+
+
+def cursors_of(projection: str, generation: int) -> Document:
+    """Finds those of all lanes."""
+    return {"_id": {"$gte": f"{projection}/{generation}/", "$lt": f"{projection}/{generation}0"}}
+
+
+def lane_of(cursor: str) -> int:
+    return int(cursor.rpartition("/")[2])

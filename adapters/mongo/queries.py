@@ -1,12 +1,12 @@
 """Asynchronous reads of read models, for the API. The only place that knows Motor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 
 from adapters.mongo.connection import MAJORITY, Document, client_options, reachable
-from adapters.mongo.generations import Pointers, collection_name, cursor_id, there
+from adapters.mongo.generations import Pointers, collection_name, cursor_id, cursors_of, lane_of, there
 from adapters.mongo.read_models import as_type
 from projections.projection import Query
 
@@ -35,6 +35,12 @@ class MotorReadModels:
                 found = there(projection, await self._database["generations"].find_one({"_id": projection}))
             known = self._pointers.put(projection, int(found["generation"]))
         return known
+
+    async def positions(self, projection: str, generation: int) -> Mapping[int, int]:
+        """How far a read model has come, by lane; empty for a generation that is dropped. Raises LogUnavailable."""
+        with reachable():
+            found = self._database["cursors"].find(cursors_of(projection, generation))
+            return {lane_of(cursor["_id"]): int(cursor["position"]) async for cursor in found}
 
     async def position(self, projection: str, generation: int, lane: int) -> int:
         """How far a read model has come in one lane; 0 for a generation that is dropped. Raises LogUnavailable."""

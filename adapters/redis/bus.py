@@ -12,8 +12,17 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from adapters.redis.channels import MOVES, LiveFrames, Moved, decode, decode_moves, notices_of, output_of
-from projections.projection import Notice
+from adapters.redis.channels import (
+    MOVES,
+    PROGRESS,
+    LiveFrames,
+    Moved,
+    Told,
+    decode,
+    decode_moves,
+    notices_of,
+    output_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +36,10 @@ class Inbox:
     """What one stream has yet to look at."""
 
     def __init__(self) -> None:
-        self._messages: asyncio.Queue[tuple[Notice | LiveFrames | None, int]] = asyncio.Queue()
+        self._messages: asyncio.Queue[tuple[Told | None, int]] = asyncio.Queue()
         self._size = 0
 
-    def put(self, message: Notice | LiveFrames | None, size: int = 0) -> None:
+    def put(self, message: Told | None, size: int = 0) -> None:
         """None wakes the reader up, to look for itself."""
         if self._size + size > QUEUE_BYTES:
             while not self._messages.empty():
@@ -39,7 +48,7 @@ class Inbox:
         self._size += size
         self._messages.put_nowait((message, size))
 
-    async def get(self) -> Notice | LiveFrames | None:
+    async def get(self) -> Told | None:
         message, size = await self._messages.get()
         self._size -= size
         return message
@@ -57,12 +66,13 @@ class RedisBus:
         self._moved: dict[tuple[str, int, int], int] = {}
         """By projection, generation and lane: how far it has come, as last heard."""
         self._has_moved = asyncio.Event()
+        self._watched: dict[str, asyncio.Event] = {}
 
     async def run(self) -> None:
         """Read for ever. The library connects and subscribes again by itself; what was missed is asked from the log."""
         while True:
             try:
-                await self._pubsub.subscribe(MOVES)
+                await self._pubsub.subscribe(MOVES, *self._inboxes)  # also who came while Redis was away
                 self._is_connected.set()
                 async for message in self._pubsub.listen():
                     self._hand_over(message)
@@ -73,8 +83,18 @@ class RedisBus:
     @contextlib.asynccontextmanager
     async def subscribe(self, execution: UUID) -> AsyncIterator[Inbox]:
         """An inbox that misses nothing published from now on, as long as Redis stays."""
+        async with self._subscribed([notices_of(execution), output_of(execution)]) as inbox:
+            yield inbox
+
+    @contextlib.asynccontextmanager
+    async def progress(self) -> AsyncIterator[Inbox]:
+        """What is told of long work."""
+        async with self._subscribed([PROGRESS]) as inbox:
+            yield inbox
+
+    @contextlib.asynccontextmanager
+    async def _subscribed(self, channels: Sequence[str]) -> AsyncIterator[Inbox]:
         inbox = Inbox()
-        channels = [notices_of(execution), output_of(execution)]
         for channel in channels:
             self._inboxes[channel].add(inbox)
         try:
@@ -119,9 +139,15 @@ class RedisBus:
                 inbox.put(decoded, len(data))
 
     def _note(self, moves: Sequence[Moved]) -> None:
+        for projection in {moved.projection for moved in moves} & self._watched.keys():
+            self._watched[projection].set()
         self._moved |= {(moved.projection, moved.generation, moved.lane): moved.position for moved in moves}
         self._has_moved.set()
         self._has_moved = asyncio.Event()
+
+    def moves_of(self, projection: str) -> asyncio.Event:
+        """Set each time that it is heard that a read model has moved."""
+        return self._watched.setdefault(projection, asyncio.Event())
 
     async def moved(self, projection: str, generation: int, lane: int, position: int) -> None:
         """Wait until it is heard that a read model has come to a position; a notice that gets lost is not heard."""

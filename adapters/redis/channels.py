@@ -1,6 +1,6 @@
 """What is called what in Redis, and how messages look."""
 
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -35,6 +35,10 @@ class Moved(msgspec.Struct, frozen=True, array_like=True):
     position: int
 
 
+Told: TypeAlias = Notice | LiveFrames | Reached
+"""What a stream hears."""
+
+
 def notices_of(stream: UUID) -> str:
     return f"{NOTICES}{stream}"
 
@@ -44,14 +48,19 @@ def output_of(execution: UUID) -> str:
     return f"{OUTPUT}{execution}"
 
 
-def encode(message: Notice | LiveFrames | Reached | list[Moved]) -> bytes:
+def encode(message: Told | list[Moved]) -> bytes:
     return msgspec.msgpack.encode(message)
 
 
-def decode(channel: str, message: bytes) -> Notice | LiveFrames:
-    kind: Any = Notice if channel.startswith(NOTICES) else LiveFrames
-    decoded: Notice | LiveFrames = msgspec.msgpack.decode(message, type=kind)
+def decode(channel: str, message: bytes) -> Told:
+    decoded: Told = msgspec.msgpack.decode(message, type=_kind(channel))
     return decoded
+
+
+def _kind(channel: str) -> Any:
+    if channel == PROGRESS:
+        return Reached
+    return Notice if channel.startswith(NOTICES) else LiveFrames
 
 
 def decode_reached(message: bytes) -> Reached:

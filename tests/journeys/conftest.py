@@ -32,17 +32,22 @@ def execute(api: httpx.Client, script: str, language: str = "python", **fields: 
 
 
 def follow(api: httpx.Client, execution: str, last_id: str = "") -> Iterator[Message]:
-    """The live stream's messages, as they come."""
+    """The messages of a run's live stream, as they come."""
+    return messages_of(api, f"executions/{execution}", last_id)
+
+
+def messages_of(api: httpx.Client, name: str, last_id: str = "") -> Iterator[Message]:
+    """A live stream's messages, as they come; those without an event bring an id."""
     headers = {"Last-Event-ID": last_id} if last_id else {}
-    with api.stream("GET", f"/events/executions/{execution}", headers=headers, timeout=60) as stream:
+    with api.stream("GET", f"/events/{name}", headers=headers, timeout=60) as stream:
         assert stream.status_code == 200
         fields: dict[str, str] = {}
         for line in stream.iter_lines():
             name, _, value = line.partition(": ")
             if line and name:
                 fields[name] = value
-            elif not line and "event" in fields:
-                yield Message(fields["event"], json.loads(fields["data"]), fields.get("id", ""))
+            elif not line and fields:
+                yield Message(fields.get("event", ""), json.loads(fields.get("data", "null")), fields.get("id", ""))
                 fields = {}
 
 

@@ -242,6 +242,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events/admin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow every event and the progress of long work, as an admin. Begins now, or after `Last-Event-ID`. */
+        get: operations["follow_everything"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events/executions/{id}": {
         parameters: {
             query?: never;
@@ -251,6 +268,23 @@ export interface paths {
         };
         /** Follow one run as server-sent events, until its result is stored. Resumes after `Last-Event-ID`. */
         get: operations["follow_execution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow what is yours as server-sent events: your runs. Begins now, or after `Last-Event-ID`. */
+        get: operations["follow_me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -664,6 +698,38 @@ export interface components {
                 number,
                 string
             ][];
+        };
+        /**
+         * MeMessage
+         * @description The `data:` of a message of type `execution`: one of your runs is in this state since this position.
+         *
+         *         The stream begins with `start`, the `data:` of which is a `position`: a list that was read with it as `min_position`
+         *         lacks nothing that came before. `reset` is followed by `start` and means to read the lists anew; `close` to come
+         *         back in a moment.
+         */
+        MeMessage: {
+            /** Format: uuid */
+            id: string;
+            status: components["schemas"]["Status"];
+            position: number;
+        };
+        /**
+         * AdminMessage
+         * @description The `data:` of a message of type `event`: something has happened.
+         *
+         *         A message of type `progress` says how far work on a read model is: `kind`, `name`, `upto` positions `of` so many; it
+         *         has no id, and what came of the work is an event. `start`, `reset` and `close` are as in your own stream.
+         */
+        AdminMessage: {
+            position: number;
+            lane: number;
+            /** Format: uuid */
+            stream: string;
+            version: number;
+            type: string;
+            at: string;
+            actor: string;
+            about: string;
         };
         /** RuntimeList */
         RuntimeList: {
@@ -2196,6 +2262,74 @@ export interface operations {
             };
         };
     };
+    follow_everything: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `id:` of the last message you have. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["AdminMessage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     follow_execution: {
         parameters: {
             query?: never;
@@ -2230,6 +2364,65 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    follow_me: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `id:` of the last message you have. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["MeMessage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
