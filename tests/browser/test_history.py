@@ -82,17 +82,60 @@ def test_the_run_of_somebody_else_is_not_shown(person: Person, new_person):
 
 
 def test_older_runs_are_loaded_on_demand(person: Person):
-    for number in range(PAGE + 2):
-        answer = person.page.request.post(
-            "/api/v1/execute",
-            headers={"X-Requested-With": "runledger", "Idempotency-Key": f"{person.name}-{number}"},
-            data={"language": "bash", "script": "true"},
-        )
-        assert answer.status == 202
-    listed = person.page.request.get(f"/api/v1/executions?min_position={answer.json()['position']}")
+    positions = [start_elsewhere(person, "true", "bash") for _ in range(PAGE + 2)]
+    listed = person.page.request.get(f"/api/v1/executions?min_position={positions[-1]}")
     assert listed.status == 200
     person.open_runs()
     expect(person.runs).to_have_count(PAGE)
     person.page.get_by_role("button", name="Load older runs").click()
     expect(person.runs).to_have_count(PAGE + 2)
     expect(person.page.get_by_role("button", name="Load older runs")).to_be_hidden()
+
+
+def test_a_run_started_elsewhere_appears_and_goes_on_without_a_reload(person: Person):
+    person.open_runs()
+    expect(person.page.get_by_text("No runs yet")).to_be_visible()
+    person.page.evaluate("window.wasNotReloaded = true")
+    start_elsewhere(person, "import time; time.sleep(1); print('elsewhere')")
+    expect(person.runs).to_have_count(1)
+    expect(person.runs.first).to_contain_text("Running")
+    expect(person.runs.first).to_contain_text("Succeeded")
+    expect(person.runs.first).to_contain_text("1.")
+    expect(person.runs.first).to_contain_text("print('elsewhere')")
+    start_elsewhere(person, "exit(3)")
+    expect(person.runs).to_have_count(2)
+    expect(person.runs.first).to_contain_text("Failed")
+    assert person.page.evaluate("window.wasNotReloaded")
+
+
+def test_the_list_asks_no_questions_while_nothing_happens(person: Person):
+    start_elsewhere(person, "import time; time.sleep(6)")
+    person.open_runs()
+    expect(person.runs.first).to_contain_text("Running")
+    asked = []
+    person.page.on("request", lambda request: asked.append(request.url))
+    person.page.wait_for_timeout(4_000)
+    assert asked == []
+
+
+def test_the_list_says_that_it_is_cut_off_and_has_everything_when_it_is_back(person: Person):
+    person.open_runs()
+    expect(person.page.get_by_text("No runs yet")).to_be_visible()
+    person.page.route("**/api/v1/events/me", lambda route: route.fulfill(status=503, body="not now"))
+    person.page.reload()
+    expect(person.page.get_by_text("Reconnecting.")).to_be_visible()
+    start_elsewhere(person, "print('meanwhile')")
+    person.page.unroute("**/api/v1/events/me")
+    expect(person.page.get_by_text("Reconnecting.")).to_be_hidden(timeout=15_000)
+    expect(person.runs.first).to_contain_text("Succeeded", timeout=15_000)
+
+
+def start_elsewhere(person: Person, script: str, language: str = "python") -> int:
+    """As from another tab, or a program. Returns the position."""
+    answer = person.page.request.post(
+        "/api/v1/execute",
+        headers={"X-Requested-With": "runledger"},
+        data={"language": language, "script": script},
+    )
+    assert answer.status == 202
+    return answer.json()["position"]

@@ -1,5 +1,6 @@
 import type { Answer } from "../api/answers";
 import { answer, client, fromPage } from "../api/client";
+import type { components } from "../api/schema";
 import { notOlder, sawPosition } from "../api/position";
 
 export type ExecutionPage = Answer<"/api/v1/executions">;
@@ -7,6 +8,7 @@ export type ExecutionItem = ExecutionPage["items"][number];
 export type Execution = Omit<ExecutionItem, "title">;
 export type ExecutionDetail = Answer<"/api/v1/executions/{id}">;
 export type TimelineEvent = Answer<"/api/v1/executions/{id}/events">["items"][number];
+export type Change = components["schemas"]["MeMessage"];
 export type Stream = "stdout" | "stderr";
 
 export function readExecution(id: string): Promise<ExecutionDetail> {
@@ -34,3 +36,5 @@ export function outputAddress(id: string, stream: Stream): string {
 export function streamAddress(id: string): string {
   return `/api/v1/events/executions/${encodeURIComponent(id)}`;
 }
+
+export const MY_STREAM = "/api/v1/events/me";

@@ -1,10 +1,12 @@
 import { asProblem, type Problem } from "../api/problem";
-import { readExecutions, type Execution, type ExecutionItem } from "./execution";
+import { sawPosition } from "../api/position";
+import { LiveStream } from "../app/stream";
+import { MY_STREAM, readExecution, readExecutions, type Change, type Execution, type ExecutionItem } from "./execution";
 import { isFinal } from "./status";
 
 const PAGE = 30;
 
-/** The person's runs, newest first, as many pages as were asked for. */
+/** The person's runs, newest first, as many pages as were asked for, and how they go on wherever they were started. */
 export class History {
   items = $state.raw<ExecutionItem[]>([]);
   #next = $state<string | null>(null);
@@ -12,11 +14,28 @@ export class History {
   hasLoaded = $state(false);
   problem = $state.raw<Problem | null>(null);
   readonly hasMore = $derived(this.#next !== null);
-  readonly hasOpenRuns = $derived(this.items.some((item) => !isFinal(item.status)));
+  #isStale = false;
+  readonly #stream = new LiveStream(MY_STREAM, {
+    on: {
+      start: ({ position }: { position: number }) => this.#begin(position),
+      execution: (change: Change) => void this.#follow(change),
+    },
+    check: () => readExecutions(null, 1),
+    ongiveup: (problem) => (this.problem = problem),
+  });
+
+  open(): void {
+    this.#stream.open();
+  }
+
+  close(): void {
+    this.#stream.close();
+  }
 
   /** Reads the newest runs; older ones that were read before stay. */
   async refresh(): Promise<void> {
-    await this.#read(null);
+    if (this.isLoading) this.#isStale = true;
+    else await this.#read(null);
   }
 
   async more(): Promise<void> {
@@ -25,7 +44,23 @@ export class History {
 
   /** Takes over a newer state of one run. */
   update(execution: Execution): void {
-    this.items = this.items.map((item) => (item.id === execution.id ? { ...item, ...execution } : item));
+    const isNewer = (item: ExecutionItem) => item.id === execution.id && execution.position >= item.position;
+    this.items = this.items.map((item) => (isNewer(item) ? { ...item, ...execution } : item));
+  }
+
+  /** What happened before a stream that begins is read by query. */
+  #begin(position: number): void {
+    sawPosition(position);
+    void this.refresh();
+  }
+
+  async #follow({ id, status, position }: Change): Promise<void> {
+    sawPosition(position);
+    const known = this.items.find((item) => item.id === id);
+    if (!known) return this.refresh();
+    this.update({ ...known, status, position });
+    // How long it took is not in the message.
+    if (isFinal(status)) await readExecution(id).then((run) => this.update(run), (error) => (this.problem = asProblem(error)));
   }
 
   async #read(cursor: string | null): Promise<void> {
@@ -45,6 +80,10 @@ export class History {
       this.problem = asProblem(error);
     } finally {
       this.isLoading = false;
+      if (this.#isStale) {
+        this.#isStale = false;
+        void this.refresh();
+      }
     }
   }
 }
