@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+from bson import UuidRepresentation
+from bson.codec_options import CodecOptions
 from eventsourcing.persistence import OperationalError
 from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
@@ -23,6 +25,8 @@ Place: TypeAlias = Database[Document] | Collection[Document]
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
 MAJORITY = ReadConcern("majority")
 LOCAL = ReadConcern("local")
+BSON: CodecOptions[Document] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD, tz_aware=True)
+"""As `client_options` says it, for documents outside the driver."""
 
 
 def connect(url: str) -> MongoClient[Document]:

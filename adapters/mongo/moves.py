@@ -7,13 +7,12 @@ from uuid import UUID
 
 import bson
 import msgspec
-from bson.codec_options import CodecOptions
 from bson.errors import InvalidDocument
 from pymongo import DeleteMany, InsertOne, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import ClientBulkWriteException, DocumentTooLarge
 
-from adapters.mongo.connection import Document
+from adapters.mongo.connection import BSON, Document
 from adapters.mongo.generations import collection_name, cursor_id
 from projections.changes import Change
 from projections.letters import Letter
@@ -26,7 +25,6 @@ DOCUMENT_BYTES = 16 * 1024 * 1024
 UNWRITABLE = (DocumentTooLarge, InvalidDocument, OverflowError)
 PERMANENT = {2, 9, 14, 40, 52, 57, 10334, 17280, 17419, 17420}
 """Error codes of a document that no server takes: too large, or with values or names that cannot be."""
-OPTIONS: CodecOptions[Document] = CodecOptions(uuid_representation=bson.UuidRepresentation.STANDARD)
 
 LETTERS, DISCARDS, CURSORS = "dead_letters", "discards", "cursors"
 
@@ -92,7 +90,7 @@ def update(change: Change, lane: int) -> Document:
 
 def size(changes: Sequence[Change]) -> int:
     """Bytes, about."""
-    return sum(len(bson.encode(change.document, codec_options=OPTIONS)) for change in changes)
+    return sum(len(bson.encode(change.document, codec_options=BSON)) for change in changes)
 
 
 # What cannot be stored ----------------------------------------------------------------------------------------

@@ -4,16 +4,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import bson
-from bson.codec_options import CodecOptions
 from pymongo.database import Database
 
-from adapters.mongo.connection import Document, durable, reachable
+from adapters.mongo.connection import BSON, Document, durable, reachable
 from adapters.mongo.generations import MongoGenerations, collection_name
 from adapters.mongo.moves import DISCARDS, LETTERS
 from projections.projection import DocumentId
 
 PAGE = 1_000
-OPTIONS: CodecOptions[Document] = CodecOptions(uuid_representation=bson.UuidRepresentation.STANDARD, tz_aware=True)
 
 
 class MongoStored:
@@ -50,10 +48,10 @@ class MongoStored:
 
     def canonical(self, document: Mapping[str, Any]) -> bytes:
         """BSON with the fields in the order of their names: times in milliseconds, tuples as lists."""
-        return bson.encode({name: document[name] for name in sorted(document)}, codec_options=OPTIONS)
+        return bson.encode({name: document[name] for name in sorted(document)}, codec_options=BSON)
 
     def decoded(self, canonical: bytes) -> dict[str, Any]:
-        return bson.decode(canonical, OPTIONS)
+        return bson.decode(canonical, BSON)
 
     def _collection(self, projection: str, generation: int) -> Any:
         return durable(self._database, collection_name(projection, generation))
