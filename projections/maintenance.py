@@ -12,10 +12,9 @@ from application.backlog import Backlog
 from application.handler import change
 from application.ports import Clock, Context, EventLog, LogUnavailable
 from application.progress import Progress
-from domain.read_model import Ending, ReadModel, Verification, read_model_of
-from domain.read_model import Work as Outcome
+from domain.read_model import Ending, ReadModel, Verification, Work, read_model_of
 from projections.generations import Generations
-from projections.maintenance_tasks import MaintenanceTask, Work
+from projections.maintenance_tasks import Chore, MaintenanceTask
 from projections.projection import Projection
 from projections.rebuild import Hands, Rebuild, Rebuilt, Refused, Stopped
 from projections.store import CursorLost
@@ -25,7 +24,7 @@ log = logging.getLogger(__name__)
 
 ACTOR = "worker:replay"
 IDLE_SECONDS = 1.0
-LONG = {Work.REBUILD, Work.ROLL_BACK, Work.VERIFY}
+LONG = {Chore.REBUILD, Chore.ROLL_BACK, Chore.VERIFY}
 
 
 class Roles(Protocol):
@@ -86,13 +85,13 @@ class Maintenance:
             log.warning("there is no read model %s any more", task.projection)
             return True
         match task.work:
-            case Work.PAUSE | Work.RESUME:
-                self._generations.pause(task.projection, is_paused=task.work is Work.PAUSE)
-            case Work.DROP_PREVIOUS:
+            case Chore.PAUSE | Chore.RESUME:
+                self._generations.pause(task.projection, is_paused=task.work is Chore.PAUSE)
+            case Chore.DROP_PREVIOUS:
                 self._generations.drop_previous(task.projection)
-            case Work.VERIFY:
+            case Chore.VERIFY:
                 self._verify(task, stop)
-            case Work.REBUILD | Work.ROLL_BACK:
+            case Chore.REBUILD | Chore.ROLL_BACK:
                 return self._make_live(task, stop)
         return True
 
@@ -110,7 +109,7 @@ class Maintenance:
 
     def _rebuild(self, task: MaintenanceTask, stop: Event) -> Rebuilt:
         rebuild = self._rebuild_of(self._projections[task.projection], task.id)
-        return rebuild.run(stop, is_full=task.is_full) if task.work is Work.REBUILD else rebuild.roll_back(stop)
+        return rebuild.run(stop, is_full=task.is_full) if task.work is Chore.REBUILD else rebuild.roll_back(stop)
 
     def _verify(self, task: MaintenanceTask, stop: Event) -> None:
         generation = self._generations.pointer(task.projection).generation
@@ -125,7 +124,7 @@ class Maintenance:
         return Rebuilt(self._generations.pointer(task.projection).generation, NOTHING)
 
     def _end(self, task: MaintenanceTask, ending: Ending, reason: str, live: Rebuilt) -> None:
-        work = Outcome(ending, reason, live.generation, live.verified.documents, live.verified.digest)
+        work = Work(ending, reason, live.generation, live.verified.documents, live.verified.digest)
         self._change(task, lambda model: model.end(work, self._clock.now()))
 
     def _change(self, task: MaintenanceTask, decide: Callable[[ReadModel], object]) -> None:

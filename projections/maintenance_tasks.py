@@ -12,7 +12,7 @@ from projections.changes import Changes
 from projections.projection import OLDEST_FIRST, Projection, Put
 
 
-class Work(StrEnum):
+class Chore(StrEnum):
     REBUILD = "rebuild"
     ROLL_BACK = "roll_back"
     VERIFY = "verify"
@@ -26,7 +26,7 @@ class MaintenanceTask(msgspec.Struct, frozen=True):
 
     id: UUID
     """The event's id."""
-    work: Work
+    work: Chore
     projection: str
     is_full: bool
     """Whether all documents are compared with the log."""
@@ -38,20 +38,20 @@ class MaintenanceTask(msgspec.Struct, frozen=True):
 def fold(event: Recorded) -> Iterator[Put]:
     match event.data:
         case ReadModel.RebuildRequested(projection=projection, is_full=is_full):
-            yield _task(event, Work.REBUILD, projection, is_full=is_full)
+            yield _task(event, Chore.REBUILD, projection, is_full=is_full)
         case ReadModel.VerificationRequested(projection=projection, is_full=is_full):
-            yield _task(event, Work.VERIFY, projection, is_full=is_full)
+            yield _task(event, Chore.VERIFY, projection, is_full=is_full)
         case ReadModel.RollbackRequested(projection=projection):
-            yield _task(event, Work.ROLL_BACK, projection)
+            yield _task(event, Chore.ROLL_BACK, projection)
         case ReadModel.PreviousDropped(projection=projection):
-            yield _task(event, Work.DROP_PREVIOUS, projection)
+            yield _task(event, Chore.DROP_PREVIOUS, projection)
         case ReadModel.Paused(projection=projection):
-            yield _task(event, Work.PAUSE, projection)
+            yield _task(event, Chore.PAUSE, projection)
         case ReadModel.Resumed(projection=projection):
-            yield _task(event, Work.RESUME, projection)
+            yield _task(event, Chore.RESUME, projection)
 
 
-def _task(event: Recorded, work: Work, projection: str, *, is_full: bool = False) -> Put:
+def _task(event: Recorded, work: Chore, projection: str, *, is_full: bool = False) -> Put:
     return Put(
         event.id,
         work=work.value,
