@@ -8,6 +8,9 @@ import msgspec
 from application.ports import Recorded
 from projections.projection import DocumentId, Projection, Put, Step
 
+FIRST = 1
+"""The version of a stream's first event."""
+
 
 class Change(msgspec.Struct):
     """What is to be done to one document."""
@@ -16,6 +19,8 @@ class Change(msgspec.Struct):
     add: dict[str, float]
     position: int = 0
     """That of the last event it follows from."""
+    is_first: bool = False
+    """A stream begins with the first event it follows from, so there is probably no such document yet."""
 
     def take(self, step: Step) -> None:
         if isinstance(step, Put):
@@ -38,15 +43,15 @@ def coalesce(projection: Projection, events: Iterable[Recorded]) -> Changes:
     """All changes that these events make."""
     changes: Changes = {}
     for event in events:
-        merge(changes, projection.fold(event), event.position)
+        merge(changes, projection.fold(event), event)
     return changes
 
 
-def merge(changes: Changes, steps: Iterable[Step], position: int) -> None:
-    """Add what the event at this position does."""
+def merge(changes: Changes, steps: Iterable[Step], event: Recorded) -> None:
+    """Add what the event does."""
     for step in steps:
         change = changes.get(step.id)
         if change is None:
-            change = changes[step.id] = Change({}, {})
+            change = changes[step.id] = Change({}, {}, is_first=event.version == FIRST)
         change.take(step)
-        change.position = max(change.position, position)  # what was parked for a while comes late
+        change.position = max(change.position, event.position)  # what was parked for a while comes late

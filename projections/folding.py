@@ -1,6 +1,6 @@
 """Folding events of one lane, in order, without ever stopping at one that cannot be folded."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from application.ports import Recorded, Unreadable, UnreadableEvent
@@ -47,7 +47,7 @@ class Folding:
     def take(self, event: Recorded) -> None:
         if event.position in self._discarded:
             return
-        if event.stream in self.parked:
+        if self.parked and event.stream in self.parked:  # an id is hashed slowly
             self.letters.append(letter(event))
             return
         try:
@@ -56,13 +56,16 @@ class Folding:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it concerns this stream alone
             self._park(event, Trouble.of(error))
             return
-        if refusal := next((self._refused[step.id] for step in steps if step.id in self._refused), None):
+        if self._refused and (refusal := self._refusal(steps)):
             self._park(event, refusal)
             return
         if self._is_wanted:
             steps = [step for step in steps if self._is_wanted(step.id)]
-        merge(self.changes, steps, event.position)
+        merge(self.changes, steps, event)
         self.notices += notices
+
+    def _refusal(self, steps: Sequence[Step]) -> Trouble | None:
+        return next((self._refused[step.id] for step in steps if step.id in self._refused), None)
 
     def _steps(self, event: Recorded) -> list[Step]:
         if isinstance(event.data, Unreadable):

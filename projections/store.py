@@ -61,6 +61,8 @@ class Move(msgspec.Struct, frozen=True):
     """Positions that the projection shall skip from now on."""
     notices: Sequence[Notice] = ()
     """To be told once it is committed."""
+    part: Part | None = None
+    """How much of a larger one this is, where more of it follows."""
 
     @property
     def is_idle(self) -> bool:

@@ -6,12 +6,10 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import ClientBulkWriteException, PyMongoError
-from pymongo.results import ClientBulkWriteResult
+from pymongo.errors import BulkWriteError, ClientBulkWriteException, PyMongoError
 
 from adapters.mongo.connection import Document, durable, reachable
 from adapters.mongo.generations import CursorMissing, MongoGenerations, Pointers, collection_name, cursor_id
@@ -20,20 +18,20 @@ from adapters.mongo.moves import (
     DISCARDS,
     LETTERS,
     UNWRITABLE,
-    Write,
+    New,
     Writes,
-    as_claimed,
     as_letter,
     of_generation,
+    parts,
+    refusals,
     refused,
     size,
-    update,
 )
 from adapters.mongo.transactions import Transactions
 from projections import execution_status
 from projections.generations import Pointer
 from projections.letters import Letter
-from projections.projection import DocumentId, Projection, Query, in_order, typed
+from projections.projection import Projection, Query, in_order, typed
 from projections.store import BatchTooLarge, Cursor, CursorLost, Move, Part, Unstorable
 
 T = TypeVar("T")
@@ -94,30 +92,34 @@ class MongoReadModels:
     # Storing --------------------------------------------------------------------------------------------------
 
     def commit(self, moves: Sequence[Move]) -> None:
-        with _telling_what_is_refused(moves):
-            self._transactions.run(lambda session: self._write(moves, session))
-
-    def _write(self, moves: Sequence[Move], session: ClientSession) -> None:
         changes = [change for move in moves for change in move.changes.values()]
-        if len(changes) > SMALL_BATCH and size(changes) > TRANSACTION_BYTES:
-            raise BatchTooLarge
+        is_small = len(changes) <= SMALL_BATCH
+        with _telling_what_is_refused(moves):
+            if not is_small and size(changes) > TRANSACTION_BYTES:
+                raise BatchTooLarge
+            self._store(moves, {} if is_small else self._writes.new(moves))
+
+    def _store(self, moves: Sequence[Move], new: New) -> None:
+        self._transactions.run(lambda session: self._write(moves, new, session))
+
+    def _write(self, moves: Sequence[Move], new: New, session: ClientSession) -> None:
         updates = [
-            *(self._writes.step(move.cursor, move.position) for move in moves),
-            *(put for move in moves for put in self._writes.puts(move)),
+            *(self._writes.step(move) for move in moves),
+            *(put for move in moves for put in self._writes.puts(move, new)),
             *(discard for move in moves for discard in self._writes.discards(move)),
         ]
         letters = [write for move in moves for write in self._writes.letters(move)]
-        written = self._in_order([*updates, *letters], session)
+        try:
+            written = self._client.bulk_write([*updates, *letters], session=session, verbose_results=True)
+            for name, documents in new.items():
+                if documents:
+                    durable(self._database, name).insert_many(documents.values(), session=session)
+        except (ClientBulkWriteException, BulkWriteError) as error:
+            if any(refusal["code"] == DUPLICATE_KEY for refusal in refusals(error)):
+                raise CursorLost from error
+            raise (isinstance(error, ClientBulkWriteException) and error.error) or error from None
         if any(written.update_results[index].matched_count != 1 for index in range(len(moves))):
             raise CursorLost  # there is no such cursor any more
-
-    def _in_order(self, writes: Sequence[Write], session: ClientSession) -> ClientBulkWriteResult:
-        try:
-            return self._client.bulk_write(writes, session=session, verbose_results=True)
-        except ClientBulkWriteException as error:
-            if any(refusal["code"] == DUPLICATE_KEY for refusal in error.details["writeErrors"]):
-                raise CursorLost from error
-            raise error.error or error from None
 
     def fill(self, move: Move) -> None:
         """Store a step of any size in a generation that nobody reads yet.
@@ -125,47 +127,12 @@ class MongoReadModels:
         Killed in the middle, the very same step has to be folded again, and goes on behind the cursor's `part`.
         Raises CursorLost or Unstorable.
         """
-        cursor = move.cursor
-        waiting = sorted(((str(id), id) for id in move.changes), key=lambda named: named[0])
-        if cursor.part:
-            waiting = [named for named in waiting if named[0] > cursor.part.id]
-        while True:
-            number = _as_many_as_fit(move, [id for _, id in waiting])
-            chunk, waiting = waiting[:number], waiting[number:]
-            moved = msgspec.structs.replace(
-                cursor,
-                position=cursor.position if waiting else move.position,
-                part=Part(move.position, chunk[-1][0]) if waiting else None,
-            )
-            with _telling_what_is_refused([move]):
-                self._fill(move, cursor, moved, [id for _, id in chunk])
-            if not waiting:
-                return
-            cursor = moved
+        with _telling_what_is_refused([move]):
+            for part in parts(move, TRANSACTION_BYTES):
+                self._fill(part)
 
-    def _fill(self, move: Move, cursor: Cursor, moved: Cursor, ids: Sequence[DocumentId]) -> None:
-        """New documents are inserted, which costs half of an upsert. Nobody else writes them: the lane is owned."""
-        documents = self._documents(cursor.projection, cursor.generation)
-        there = {found["_id"] for found in documents.find({"_id": {"$in": list(ids)}}, {"_id": 1})}
-        changes = {id: move.changes[id] for id in ids}
-        new = [{"_id": id, **one.document, "lane": cursor.lane} for id, one in changes.items() if id not in there]
-        old = [UpdateOne({"_id": id}, update(one, cursor.lane)) for id, one in changes.items() if id in there]
-        beside = [*self._writes.letters(move), *self._writes.discards(move)] if moved.part is None else []
-        to = {"position": moved.position, "part": msgspec.to_builtins(moved.part)}
-        part = {"part": msgspec.to_builtins(cursor.part)}
-
-        def write(session: ClientSession) -> None:
-            step = self._cursors.update_one({**as_claimed(cursor), **part}, {"$set": to}, session=session)
-            if not step.matched_count:
-                raise CursorLost
-            if new:
-                documents.insert_many(new, session=session)
-            if old:
-                documents.bulk_write(old, ordered=False, session=session)
-            if beside:
-                self._client.bulk_write(beside, session=session)
-
-        self._transactions.run(write)
+    def _fill(self, part: Move) -> None:
+        self._store([part], self._writes.new([part]))
 
     # Asking ---------------------------------------------------------------------------------------------------
 
@@ -205,16 +172,6 @@ def _telling_what_is_refused(moves: Sequence[Move]) -> Iterator[None]:
             if ids := refused(moves, error):
                 raise Unstorable(f"the store refuses a document: {error}", ids) from error
             raise
-
-
-def _as_many_as_fit(move: Move, ids: Sequence[DocumentId]) -> int:
-    """How many of these documents a transaction holds together, one at least."""
-    total = 0
-    for number, id in enumerate(ids):
-        total += size([move.changes[id]])
-        if total > TRANSACTION_BYTES and number:
-            return number
-    return len(ids)
 
 
 class MongoTasks(Generic[T]):

@@ -35,6 +35,11 @@ def put(id=RUN, position=0, **fields):
     return {id: Change(fields, {}, position)}
 
 
+def begin(*ids, position=1, **fields):
+    """What the first events of streams make."""
+    return {id: Change(fields, {"events": 1}, position, is_first=True) for id in ids}
+
+
 def letter(position: int, stream=RUN, trouble: Trouble | None = None) -> Letter:
     return Letter(position, stream, position, "Execution.Started", uuid4(), trouble)
 
@@ -111,6 +116,62 @@ def test_what_the_server_refuses_is_named_and_nothing_is_stored(store):
         )
     assert refusal.value.ids == {RUN}
     assert len(documents(store, STATUS)) == 1
+
+
+# Many at once -------------------------------------------------------------------------------------------------
+
+RUNS = [uuid4() for _ in range(50)]
+
+
+def test_of_many_documents_the_new_ones_are_made_and_the_others_only_changed(store):
+    cursor = store.claim(STATUS, 0)
+    store.commit([Move(cursor, 1, begin(*RUNS[:20], owner="first"))])
+    store.commit([Move(msgspec.structs.replace(cursor, position=1), 2, begin(*RUNS, position=2, status="queued"))])
+    found = {document.pop("_id"): document for document in documents(store, STATUS)}
+    new = {"status": "queued", "events": 1, "position": 2, "lane": 0}
+    assert found == {id: new | ({"owner": "first", "events": 2} if id in RUNS[:20] else {}) for id in RUNS}
+
+
+def test_many_documents_of_several_read_models_and_lanes_are_stored_together(store):
+    cursors = [store.claim(projection, lane) for projection in (STATUS, HISTORY) for lane in (0, 1)]
+    parts = [RUNS[:20], RUNS[20:], RUNS[:20], RUNS[20:]]
+    store.commit([Move(cursor, 1, begin(*ids)) for cursor, ids in zip(cursors, parts, strict=True)])
+    for projection in (STATUS, HISTORY):
+        assert {one["_id"]: one["lane"] for one in documents(store, projection)} == {
+            id: int(id in RUNS[20:]) for id in RUNS
+        }
+
+
+def test_nothing_of_many_documents_is_stored_for_an_older_owner(store):
+    old, new = store.claim(STATUS, 0), store.claim(STATUS, 0)
+    with pytest.raises(CursorLost):
+        store.commit([Move(old, 7, begin(*RUNS))])
+    assert documents(store, STATUS) == []
+    store.commit([Move(new, 7, begin(*RUNS))])
+    assert len(documents(store, STATUS)) == len(RUNS)
+
+
+def test_who_meets_a_document_that_another_has_just_made_has_lost_the_lane(store, monkeypatch):
+    cursor, new = store.claim(STATUS, 0), store._writes.new
+
+    def another_makes_one(moves):
+        made = new(moves)
+        store._database[collection_name(STATUS.name, 1)].insert_one({"_id": RUNS[0]})
+        return made
+
+    monkeypatch.setattr(store._writes, "new", another_makes_one)
+    with pytest.raises(CursorLost):
+        store.commit([Move(cursor, 7, begin(*RUNS))])
+    assert (len(documents(store, STATUS)), store.positions(STATUS.name)[0]) == (1, 0)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("wrong", [{"number": 2**70}, {"object": object()}, {"text": "x" * 17_000_000}])
+def test_what_no_server_takes_is_named_while_a_generation_is_filled(store, wrong, is_first):
+    refused = {RUN: Change(wrong, {}, 1, is_first=is_first)}
+    with pytest.raises(Unstorable) as refusal:
+        store.fill(Move(store.claim_generation(STATUS, 1, 0), 7, begin(OTHER_RUN) | refused))
+    assert refusal.value.ids == {RUN}
 
 
 # Dead letters -------------------------------------------------------------------------------------------------

@@ -312,10 +312,10 @@ def test_a_step_that_was_stored_in_part_is_finished_and_adds_nothing_twice(model
     generation = models.generations.begin(PEOPLE, uuid4(), models.log.lanes).number
     original = models.store._fill
 
-    def killed_in_the_middle(move, cursor, moved, ids):
-        if cursor.part:
+    def killed_in_the_middle(move):
+        if move.cursor.part:
             raise KeyboardInterrupt
-        original(move, cursor, moved, ids)
+        original(move)
 
     monkeypatch.setattr(models.store, "_fill", killed_in_the_middle)
     with pytest.raises(KeyboardInterrupt):
