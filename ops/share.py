@@ -7,10 +7,16 @@ from threading import Event, Thread
 
 import msgspec
 
+from adapters.mongo.connection import connect
+from adapters.mongo.journal import Journal
+from adapters.mongo.log import MongoEventLog
+from adapters.mongo.read_models import MongoReadModels
+from adapters.mongo.stored import MongoStored
 from application.ports import LogUnavailable
 from ops.cli import access
 from ops.cli.access import load_settings
 from ops.hands import CURSOR_LOST, UNAVAILABLE, Share
+from ops.settings import Settings
 from projections.hands import Own
 from projections.registry import BY_NAME
 from projections.store import CursorLost
@@ -22,8 +28,7 @@ def main(what: str, encoded: str) -> None:
     Thread(target=_end_with_stdin, daemon=True).start()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     share = msgspec.json.decode(encoded, type=Share)
-    container = access.workers(load_settings())
-    own = Own(container.log(), container.read_models(), container.stored(), share.lanes)
+    own = own_of(access.with_addresses(load_settings()), share.lanes)
     projection = BY_NAME[share.projection]
     if what == "refold":
         own.refold(projection, share.generation, share.upto, Event(), _say)
@@ -32,6 +37,12 @@ def main(what: str, encoded: str) -> None:
         found = own.verify(projection, share.generation, Event(), _say, is_full=share.is_full)
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
         sys.stdout.buffer.flush()
+
+
+def own_of(settings: Settings, lanes: frozenset[int]) -> Own:
+    """Without a container, whose imports take as long as the rest of the start."""
+    database = connect(settings.mongo_url)[settings.mongo_database]
+    return Own(MongoEventLog(Journal(database)), MongoReadModels(database), MongoStored(database), lanes)
 
 
 def _say(done: int, total: int) -> None:

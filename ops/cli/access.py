@@ -47,21 +47,21 @@ def core(settings: Settings) -> "Core":
     """The store of the running system. Raises Failed when none runs or it does not answer."""
     from ops.containers.core import Core  # noqa: PLC0415
 
-    return _answering(Core(settings=_with_addresses(settings)))
+    return _answering(Core(settings=with_addresses(settings)))
 
 
 def api(settings: Settings) -> "Api":
     """What can follow runs as well."""
     from ops.containers.api import Api  # noqa: PLC0415
 
-    return _answering(Api(settings=_with_addresses(settings)))
+    return _answering(Api(settings=with_addresses(settings)))
 
 
 def workers(settings: Settings) -> "Workers":
     """What can work."""
     from ops.containers.workers import Workers  # noqa: PLC0415
 
-    return _answering(Workers(settings=_with_addresses(settings), kafka_servers=kafka(settings)))
+    return _answering(Workers(settings=with_addresses(settings), kafka_servers=kafka(settings)))
 
 
 def command(container: "Core", ask: "Callable[[Context], T]") -> "T":
@@ -104,7 +104,8 @@ def _unreachable(settings: Settings, error: Exception) -> str:
     return f"The event store at {where} cannot be reached: {error}. Start it, or correct RUNLEDGER_MONGO_URL."
 
 
-def _with_addresses(settings: Settings) -> Settings:
+def with_addresses(settings: Settings) -> Settings:
+    """Where the running system is. Raises Failed when none runs."""
     if settings.mongo_url and settings.redis_url:
         return settings
     found = running(settings.data)
