@@ -27,6 +27,7 @@ from tests.contracts.event_log import OPERATOR
 from tests.faults.processes import wait_until
 from tests.projections.test_folds import new_run
 from tests.servers import running, secantus
+from tests.shares import children, shares
 
 RUNS = 60
 
@@ -70,16 +71,6 @@ def store(log):
 @pytest.fixture
 def processes(log, store):
     return Processes(Own(log, store, MongoStored(log._journal.database)), log.head, log.lanes, 2)
-
-
-def shares() -> list[int]:
-    """The processes that do a share of this one's work."""
-    return [pid for pid in children(os.getpid()) if b"ops.share" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
-def children(pid: int) -> list[int]:
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
 
 
 def test_all_lanes_are_folded_and_compared_by_several_processes(log, store, processes):
