@@ -10,7 +10,7 @@ import msgspec
 
 from application.progress import Progress, Tell
 from projections.generations import Generation, Generations, NotCaughtUp
-from projections.maintenance_tasks import Work
+from projections.maintenance_tasks import Chore
 from projections.projection import Projection
 from projections.refolding import Filling, Log, Refolding
 from projections.verification import NOTHING, Verified
@@ -73,8 +73,8 @@ class Rebuild:
         if live.request == self._request:
             return Rebuilt(live.number, NOTHING)  # it was killed after it had done everything
         generation = self._generations.begin(self._projection, self._request, self._log.lanes)
-        self._refold(generation, stop, self._telling(Work.REBUILD))
-        tell = self._telling(Work.VERIFY)
+        self._refold(generation, stop, self._telling(Chore.REBUILD))
+        tell = self._telling(Chore.VERIFY)
         verified = self._hands.verify(self._projection, generation.number, stop, tell, is_full=is_full)
         if verified.findings:
             self._generations.abandon(self._projection.name)
@@ -95,7 +95,7 @@ class Rebuild:
                 f"program folds version {self._projection.version}: run the program it was made with"
             )
         back = msgspec.structs.replace(pointer.previous, request=self._request)
-        self._refold(back, stop, self._telling(Work.ROLL_BACK))
+        self._refold(back, stop, self._telling(Chore.ROLL_BACK))
         self._swap(back, stop)
         return Rebuilt(back.number, NOTHING)
 

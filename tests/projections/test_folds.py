@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import msgspec
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from application.ports import Recorded, TaskKind
@@ -13,6 +14,8 @@ from domain.read_model import Ending, ReadModel, Work
 from domain.sealed import Sealed
 from projections import admin_feed, execution_history, execution_status, me_feed, sandbox_tasks
 from projections.changes import coalesce
+from projections.folding import Folding
+from projections.projection import Add, Projection, Put
 from projections.registry import EFFECTS, READ_MODELS
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,13 +69,18 @@ def fold_in_batches(projection, events, sizes):
     rest = list(events)
     for size in [*sizes, len(rest)]:
         batch, rest = rest[:size], rest[size:]
-        for id, change in coalesce(projection, batch).items():
-            document = documents.setdefault(id, {})
-            document.update(change.set)
-            for name, amount in change.add.items():
-                document[name] = document.get(name, 0) + amount
-            document["position"] = max(change.position, document.get("position", 0))
+        store(documents, coalesce(projection, batch))
     return documents
+
+
+def store(documents, changes) -> None:
+    """As the store of read models does it."""
+    for id, change in changes.items():
+        document = documents.setdefault(id, {})
+        document.update(change.set)
+        for name, amount in change.add.items():
+            document[name] = document.get(name, 0) + amount
+        document["position"] = max(change.position, document.get("position", 0))
 
 
 def documents_of(projection, events):
@@ -145,3 +153,78 @@ def test_admins_are_told_a_word_about_events_and_nothing_private():
         *("python", "", "", "", "failed"),
         *("people", "people", "live"),
     ]
+
+
+# By several workers -------------------------------------------------------------------------------------------
+
+STREAMS, LANES = 9, 4
+HISTORIES = st.lists(st.integers(min_value=0, max_value=STREAMS - 1), max_size=STREAMS * 5)
+"""Which stream the next event belongs to."""
+POSITIONS = st.frozensets(st.integers(min_value=1, max_value=STREAMS * 5), max_size=4)
+
+
+def events_of(history) -> list[Recorded]:
+    """The events of some runs, taking turns as the history says; those of one run stay in its lane."""
+    waiting = {stream: events_of_a_run(stream + 1) for stream in range(STREAMS)}
+    turns = [(stream, waiting[stream].pop(0)) for stream in history if waiting[stream]]
+    return [
+        msgspec.structs.replace(event, position=position, lane=stream % LANES, id=UUID(int=1000 + position))
+        for position, (stream, event) in enumerate(turns, 1)
+    ]
+
+
+def counting(poison) -> Projection:
+    """What is set, what is added, and a sum over the streams of a lane; some events cannot be folded."""
+
+    def fold(event):
+        yield Put(event.stream, **{f"seen_{event.version}": event.at}, last=event.version)
+        yield Add(event.stream, events=1)
+        yield Add(f"lane {event.lane}", events=1, positions=event.position)
+        if event.position in poison:
+            raise ValueError("poison")
+
+    return Projection("counting", 1, fold)
+
+
+def fold_by_workers(projection, events, discarded, workers, size):
+    """The documents, and the positions that are parked: each worker folds its lanes in batches of one size."""
+    documents, letters = {}, []
+    for worker in range(workers):
+        own, parked = [event for event in events if event.lane % workers == worker], frozenset()
+        for start in range(0, len(own), size):
+            folding = Folding(projection, parked, discarded).take_all(own[start : start + size])
+            store(documents, folding.changes)
+            letters += (letter.position for letter in folding.letters)
+            parked = frozenset(folding.parked)
+    return documents, sorted(letters)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("size", [1, 7, 5_000])
+@settings(deadline=None)
+@given(HISTORIES, POSITIONS, POSITIONS)
+def test_any_number_of_workers_and_any_size_of_batches_give_the_same(workers, size, history, poison, discarded):
+    events = events_of(history)
+    for projection in (*READ_MODELS, *EFFECTS, counting(poison)):
+        whole = Folding(projection, discarded=discarded).take_all(events)
+        expected = {id: change.document for id, change in whole.changes.items()}
+        parked = [letter.position for letter in whole.letters]
+        assert fold_by_workers(projection, events, discarded, workers, size) == (expected, parked)
+
+
+@settings(deadline=None)
+@given(HISTORIES, POSITIONS, POSITIONS)
+def test_each_event_is_folded_or_parked_behind_the_first_that_fails_or_discarded(history, poison, discarded):
+    events = [event for event in events_of(history) if event.position not in discarded]
+    documents, parked = fold_by_workers(counting(poison), events_of(history), discarded, 2, 7)
+    assert parked == [event.position for event in events if has_failed_by(event, events, poison)]
+    lanes = [document for id, document in documents.items() if str(id).startswith("lane")]
+    folded = [event.position for event in events if event.position not in parked]
+    assert (sum(lane["events"] for lane in lanes), sum(lane["positions"] for lane in lanes)) == (
+        len(folded),
+        sum(folded),
+    )
+
+
+def has_failed_by(event, events, poison) -> bool:
+    return any(one.position in poison for one in events if one.stream == event.stream and one.version <= event.version)
