@@ -14,6 +14,8 @@ from projections.track import Track
 
 WAIT_SECONDS = 0.5
 LOOK_EVERY_SECONDS = 1.0
+LOOK_WHEN_LOST_SECONDS = 0.05
+"""Whoever is shut out may find another generation live in a moment."""
 PAGE = 1_000
 """How many events of a lane are read at once for one that is behind."""
 
@@ -59,7 +61,7 @@ class Engine:
             subscription.close()
 
     def _step(self, subscription: Subscription) -> None:
-        events = by_lane(subscription.poll(0.0 if self._behind(subscription) else WAIT_SECONDS))
+        events = by_lane(subscription.poll(0.0 if self._behind(subscription) else self._patience(subscription)))
         self._take(events)
         for track in self._behind(subscription):
             self._catch_up(track)
@@ -69,6 +71,12 @@ class Engine:
         in_step = [track for track in self._of(events) if not self._is_behind(track) and self._is_able(track)]
         self._delivered |= {lane: of_lane[-1].position for lane, of_lane in events.items()}
         self._storing.fold(in_step, events)
+
+    def _patience(self, subscription: Subscription) -> float:
+        return LOOK_WHEN_LOST_SECONDS if self._has_lost_any(subscription) else WAIT_SECONDS
+
+    def _has_lost_any(self, subscription: Subscription) -> bool:
+        return any(track.is_lost for track in self._of(subscription.lanes))
 
     # Who folds what -------------------------------------------------------------------------------------------
 
@@ -108,14 +116,13 @@ class Engine:
     # Now and then ---------------------------------------------------------------------------------------------
 
     def _look_around(self, subscription: Subscription) -> None:
-        """Once a second, or when a lost lane may be claimed again."""
-        owned = list(self._of(subscription.lanes))
-        is_due = time.monotonic() - self._looked_at > LOOK_EVERY_SECONDS
-        if not is_due and not any(track.is_lost and not track.waits for track in owned):
+        """Once a second, and more often while a lane is lost."""
+        pause = LOOK_WHEN_LOST_SECONDS if self._has_lost_any(subscription) else LOOK_EVERY_SECONDS
+        if time.monotonic() - self._looked_at < pause:
             return
         self._looked_at = time.monotonic()
         try:
-            self._look(owned)
+            self._look(list(self._of(subscription.lanes)))
         except LogUnavailable:
             return  # nothing can be folded now either
 
@@ -124,8 +131,8 @@ class Engine:
         pointers = self._store.pointers()
         self._see(pointers)
         for track in owned:
-            track.is_lost |= track.cursor.generation != pointers[track.projection.name].generation
-            if track.is_lost and not track.waits:
+            is_replaced = track.cursor.generation != pointers[track.projection.name].generation
+            if is_replaced or (track.is_lost and not track.waits):
                 self._claim_again(track)
 
     def _see(self, pointers: Mapping[str, Pointer]) -> None:

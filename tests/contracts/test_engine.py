@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from threading import Event, Thread
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -225,6 +225,23 @@ def test_a_lane_that_another_process_has_owned_for_a_while_goes_on_from_where_th
     listed.events = two_runs()
     reaches(HISTORY.name, 10)
     assert seen(documents(store, HISTORY.name)[RUN]) == [1, 3, 7, 9]
+
+
+def test_whoever_is_shut_out_by_a_swap_goes_on_as_soon_as_the_new_one_is_live(
+    store, start, reaches, monkeypatch, caplog
+):
+    monkeypatch.setattr("projections.track.FIRST_WAIT", 60.0)  # longer than anybody here has patience
+    caplog.set_level("INFO")
+    listed = Listed(two_runs()[:5])
+    start(listed, STATUS)
+    reaches("execution_status", 5)
+    generation = store.generations.begin(STATUS, uuid4(), 1)
+    store.fill(Move(store.claim_generation(STATUS, generation.number, 0), 5, {}))
+    store.generations.hold("execution_status")
+    listed.events += two_runs()[5:]
+    wait_until(lambda: "has lost lane 0" in caplog.text, "that it is shut out")
+    store.generations.swap("execution_status", generation)
+    wait_until(lambda: store.generations.positions("execution_status", generation.number)[0] == 10, "all in it", 15)
 
 
 def test_what_another_version_has_made_is_left_alone(store, start, reaches):
