@@ -99,7 +99,7 @@ class Rebuild:
         self._swap(back, stop)
         return Rebuilt(back.number, NOTHING)
 
-    def _telling(self, work: Work) -> Tell:
+    def _telling(self, work: Chore) -> Tell:
         return partial(self._progress.tell, work.value, self._projection.name)
 
     def _refold(self, generation: Generation, stop: Event, tell: Tell) -> None:
