@@ -428,6 +428,19 @@ def test_what_cannot_be_folded_is_parked_in_the_generation_where_it_failed(model
     assert "seen_1" in models.documents()[stream]
 
 
+def test_what_makes_a_document_that_the_store_refuses_is_parked_by_a_rebuild_as_well(models):
+    def fold_too_large(event):
+        yield from fold(event)
+        if event.position == 3:
+            yield Put(event.stream, number=2**70)
+
+    save_users(models.log, 10)
+    models.rebuild(Projection("people", 1, fold_too_large))
+    (first, *_) = models.database.dead_letters.find({"generation": 2}).sort("position")
+    assert (first["position"], first["stream"]) == (3, models.log.read(2, 1)[0].stream)
+    assert models.verify().findings == ()
+
+
 def decide(models, stream, position=0) -> None:
     letters = DeadLetter(id=letters_of("people", stream), projection="people", parked=stream, timestamp=AT)
     letters.discard(position, "of no use", AT) if position else letters.retry(AT)
