@@ -15,14 +15,17 @@ class Roles:
 
     def __init__(self, database: Place) -> None:
         self._database = database
+        self._watched: dict[str, Lease] = {}
+        """Of roles that others held when they were last asked for: whether those still live shows only in time."""
 
     @contextmanager
     def hold(self, role: str) -> Iterator[Event | None]:
         """None where another process holds it, else what is set when it is lost. Raises LogUnavailable."""
-        lease = Lease(self._database, role)
+        lease = self._watched.pop(role, None) or Lease(self._database, role)
         with reachable():
             is_held = lease.acquire() is not None
         if not is_held:
+            self._watched[role] = lease
             yield None
             return
         lost, is_over = Event(), Event()
