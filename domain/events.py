@@ -5,9 +5,10 @@ from domain.dead_letter import DeadLetter
 from domain.execution import Execution
 from domain.name import Name
 from domain.read_model import ReadModel
+from domain.replay import Replay
 from domain.user import User
 
-AGGREGATES: tuple[type[Aggregate], ...] = (DeadLetter, Execution, Name, ReadModel, User)
+AGGREGATES: tuple[type[Aggregate], ...] = (DeadLetter, Execution, Name, ReadModel, Replay, User)
 
 
 def _events_of(aggregate: type[Aggregate]) -> dict[str, type]:
