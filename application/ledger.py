@@ -91,6 +91,11 @@ class Flaw(StrEnum):
     INDEX = "index"
 
 
+def exported(position: int, event: bytes) -> bytes:
+    """A line of a file of events: the position, and then the event to the byte as it stands in the log."""
+    return b'{"position":%d,%b\n' % (position, event[1:])
+
+
 class Finding(msgspec.Struct, frozen=True):
     """Something that is not as it must be."""
 

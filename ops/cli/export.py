@@ -51,10 +51,12 @@ def export(
 
 def _write(ledger: "Ledger", after: int, target: IO[bytes]) -> int:
     """Returns the number of events."""
+    from application.ledger import exported  # noqa: PLC0415
+
     number = 0
     with progress("positions") as tell:
         for position, event in ledger.lines(after, tell):
-            target.write(b'{"position":%d,%b\n' % (position, event[1:]))
+            target.write(exported(position, event))
             number += 1
     return number
 
