@@ -80,7 +80,7 @@ def create(servers: str, lanes: int, replicas: int | None = None) -> Sequence[Se
     if is_mock(cluster):
         raise EmbeddedBroker(" ".join((EmbeddedBroker.__doc__ or "").split()))
     wanted = topics(lanes, replicas or min(REPLICAS, len(cluster.brokers)))
-    made = _make(client, [topic for topic in wanted if topic.name not in cluster.topics])
+    made = make(client, [topic for topic in wanted if topic.name not in cluster.topics])
     return [
         Seeded(topic.name, is_new=True)
         if topic.name in made
@@ -101,7 +101,7 @@ def _cluster(client: AdminClient, servers: str) -> ClusterMetadata:
         raise KafkaUnavailable(f"No Kafka broker can be reached at {servers}: {error.args[0].str()}") from error
 
 
-def _make(client: AdminClient, missing: Sequence[Topic]) -> set[str]:
+def make(client: AdminClient, missing: Sequence[Topic]) -> set[str]:
     """The names of those that were made here, and not by somebody else at the same time."""
     if not missing:
         return set()

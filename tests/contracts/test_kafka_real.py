@@ -12,11 +12,15 @@ from adapters.kafka.clients import admin
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.progress import progress
 from adapters.kafka.relay import Relay
+from adapters.kafka.replays import Topics
 from adapters.kafka.topics import Difference, Refused, Seeded
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
+from domain.replay import Kind
 from tests.contracts.feed import FeedContract, by_lane, from_start, save_users, take, take_nothing
 from tests.contracts.mirroring import Relaying, true_places
+from tests.contracts.replays import named
+from tests.contracts.test_replays import TestTopics
 from tests.faults.brokers import records_at
 from tests.faults.processes import wait_until
 from tests.real_kafka import RealKafka
@@ -31,6 +35,26 @@ def broker(tmp_path_factory):
     with running(RealKafka.create(folder), folder) as server:
         topics.create(server.address, lanes=8, replicas=1)
         yield server
+
+
+class TestReplayTopicsOnKafka(TestTopics):
+    """A topic there has a partition for each lane, and is deleted when it is thrown away."""
+
+    partitions = 8
+
+    @pytest.fixture(autouse=True)
+    def _open(self, broker, journal, _log):
+        self.broker, self.outlets = broker, Topics(journal, lambda: broker.address)
+        self.target = named(Kind.TOPIC)
+
+    def check_gone(self, replay):
+        def names():
+            return admin(self.broker.address).list_topics(timeout=10).topics
+
+        wait_until(lambda: replay.target.name not in names(), "the topic deleted")
+
+    def test_a_broker_that_cannot_be_reached_is_told(self):
+        """As with the embedded one; this one is shared."""
 
 
 class TestKafkaFeedOnKafka(FeedContract):

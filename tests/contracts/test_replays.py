@@ -1,13 +1,18 @@
-"""The targets of replays: a file."""
+"""The targets of replays: a file, a topic of the embedded Kafka."""
 
 import json
 
 import pytest
 
 from adapters.files.replays import Files
-from application.replaying import TargetUnavailable
+from adapters.kafka.replays import Topics
+from adapters.kafka.topics import CHECKPOINTS, DEAD_LETTERS, EVENTS
+from application.replaying import TargetRefused, TargetUnavailable
 from domain.replay import Kind
-from tests.contracts.replays import Killed, Mortal, NamedOutletContract, named
+from tests.contracts.replays import Killed, Mortal, NamedOutletContract, OutletContract, named
+from tests.faults.brokers import records_at
+
+MOCK_PARTITIONS = 4
 
 
 class TestFiles(NamedOutletContract):
@@ -43,3 +48,57 @@ class TestFiles(NamedOutletContract):
         self.folder.unlink()
         self.run(replay)
         self.check(replay, self.selected(replay))
+
+
+class TestTopics(NamedOutletContract):
+    partitions = MOCK_PARTITIONS
+
+    @pytest.fixture(autouse=True)
+    def _open(self, broker, journal, _log):
+        self.broker, self.outlets = broker, Topics(journal, lambda: broker.address)
+        self.target = named(Kind.TOPIC)
+
+    def check(self, replay, events):
+        last = dict.fromkeys(range(self.partitions), 0)
+        wanted = {partition: [] for partition in last}
+        for event in events:
+            partition = event.lane % self.partitions
+            wanted[partition].append((event.position, last[partition], str(event.id)))
+            last[partition] = event.position
+        found = {partition: [] for partition in last}
+        for record in records_at(self.broker.address, replay.target.name, self.partitions):
+            found[record.lane].append((record.place.position, record.place.previous, record.event))
+        assert found == wanted
+
+    def check_gone(self, replay):
+        """The embedded broker forgets topics when it ends."""
+
+    @pytest.mark.parametrize("name", [EVENTS, DEAD_LETTERS, CHECKPOINTS])
+    def test_this_systems_own_topics_are_refused(self, name):
+        with pytest.raises(TargetRefused, match="somebody may read it"):
+            self.outlets.check(name)
+
+    def test_a_broker_that_cannot_be_reached_is_told(self):
+        self.broker.kill()
+        with pytest.raises(TargetRefused, match="Kafka cannot be used now"):
+            self.outlets.check("some-topic")
+
+
+class TestEmbeddedTopicsThatWereWiped(OutletContract):
+    """Whatever the embedded broker forgot when it was started again is sent again."""
+
+    check, check_gone = TestTopics.check, TestTopics.check_gone
+    partitions = MOCK_PARTITIONS
+
+    @pytest.fixture(autouse=True)
+    def _open(self, broker, journal, _log):
+        self.broker, self.outlets = broker, Topics(journal, lambda: broker.address)
+        self.target = named(Kind.TOPIC)
+
+    def run(self, replay, marks=None):
+        if marks is None and self.marks.find([replay.id]):
+            self.broker.kill()
+            self.broker.start()
+        return super().run(replay, marks)
+
+    test_several_at_once_do_not_meet = None

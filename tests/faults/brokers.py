@@ -106,7 +106,8 @@ def records(broker: Broker) -> Sequence[Mirrored]:
     return records_at(broker.running.address)
 
 
-def records_at(address: str) -> Sequence[Mirrored]:
+def records_at(address: str, topic: str = EVENTS, partitions: int = LANES) -> Sequence[Mirrored]:
+    """All that a topic holds now, each partition in its order."""
     settings = {
         "bootstrap.servers": address,
         "group.id": "check",
@@ -116,10 +117,10 @@ def records_at(address: str) -> Sequence[Mirrored]:
         "fetch.wait.max.ms": 5,
     }
     reader = Consumer(settings)
-    reader.assign([TopicPartition(EVENTS, lane, 0) for lane in range(LANES)])
+    reader.assign([TopicPartition(topic, lane, 0) for lane in range(partitions)])
     found: list[Message] = []
     ended: set[int | None] = set()
-    while len(ended) < LANES:
+    while len(ended) < partitions:
         for message in reader.consume(500, timeout=0.2):
             error = message.error()
             if error is None:
