@@ -34,6 +34,8 @@ class Pointer(msgspec.Struct, frozen=True):
     previous: Generation | None = None
     """Kept, to go back to."""
     building: Generation | None = None
+    beside: tuple[Generation, ...] = ()
+    """Made by replays, for those who ask for them by the replay; none of them is ever live."""
     dropped: tuple[int, ...] = ()
     """Those whose documents may still be there."""
     is_paused: bool = False
@@ -41,6 +43,9 @@ class Pointer(msgspec.Struct, frozen=True):
     def is_folded_by(self, projection: Projection) -> bool:
         """Whether this program may change what is live."""
         return not self.is_paused and self.version == projection.version
+
+    def of_replay(self, replay: UUID) -> Generation | None:
+        return next((one for one in self.beside if one.request == replay), None)
 
     @property
     def live(self) -> Generation:
@@ -60,6 +65,12 @@ class Generations(Protocol):
 
     def begin(self, projection: Projection, request: UUID, lanes: int) -> Generation:
         """Make an empty generation, or go on with the one that is being built for this request, if by this version."""
+
+    def begin_beside(self, projection: Projection, replay: UUID, after: int, lanes: int) -> Generation:
+        """Make an empty generation for a replay of what stands behind this position, or go on with it."""
+
+    def drop_beside(self, projection: str, replay: UUID) -> None:
+        """Forget what a replay has made; harmless when it has made nothing."""
 
     def abandon(self, projection: str) -> None:
         """Forget what is being built; harmless when nothing is."""

@@ -1,6 +1,6 @@
 """Folding the log anew into a generation that nobody reads yet."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from application.ports import EventLog, Recorded
@@ -9,7 +9,7 @@ from projections.folding import Folding, Refused
 from projections.letters import Trouble
 from projections.projection import DocumentId, Projection
 from projections.release import Part, in_parts, release
-from projections.scanning import Scanning
+from projections.scanning import Page, Scanning
 from projections.store import Cursor, Move, ReadModels, Unstorable
 from projections.storing import by_lane
 from projections.track import Track
@@ -36,7 +36,10 @@ class Filling(ReadModels, Protocol):
 
 
 class Refolding:
-    """Some lanes of one generation, from wherever their cursors are. Started again after a kill, it goes on."""
+    """Some lanes of one generation, from wherever their cursors are. Started again after a kill, it goes on.
+
+    `is_wanted` says which events are folded, where not all of them.
+    """
 
     def __init__(
         self,
@@ -46,8 +49,10 @@ class Refolding:
         generation: int,
         lanes: Iterable[int],
         most_bytes: int = MOST_BYTES,
+        is_wanted: Callable[[Recorded], bool] | None = None,
     ) -> None:
         self._log = log
+        self._is_wanted = is_wanted
         self._store = store
         self._projection = projection
         self._most_bytes = most_bytes
@@ -61,7 +66,7 @@ class Refolding:
         self._finish_parts()
         gathered = 0
         after = min(track.folded for track in self._tracks.values())
-        for page in self._log.scan(frozenset(self._tracks), after, upto):
+        for page in self._scan(frozenset(self._tracks), after, upto):
             self._take(page.events)
             gathered += page.bytes
             if gathered > self._most_bytes or page.upto >= upto:
@@ -73,9 +78,15 @@ class Refolding:
         """Steps that were stored in part are folded again from their beginning to their end."""
         for lane, track in self._tracks.items():
             if track.cursor.part:
-                for page in self._log.scan(frozenset({lane}), track.folded, track.cursor.part.upto):
+                for page in self._scan(frozenset({lane}), track.folded, track.cursor.part.upto):
                     self._folding(track).take_all(page.events)
                 self._store_lane(track, track.cursor.part.upto)
+
+    def _scan(self, lanes: frozenset[int], after: int, upto: int) -> Iterator[Page]:
+        for page in self._log.scan(lanes, after, upto):
+            if self._is_wanted:
+                page.events[:] = filter(self._is_wanted, page.events)
+            yield page
 
     def _take(self, events: Iterable[Recorded]) -> None:
         for lane, of_lane in by_lane(events).items():
@@ -118,7 +129,7 @@ class Refolding:
             except Unstorable as error:
                 refused |= dict.fromkeys(error.ids, Trouble.of(error))
                 folding = self._new_folding(track, refused)
-                for page in self._log.scan(frozenset({track.cursor.lane}), track.folded, upto):
+                for page in self._scan(frozenset({track.cursor.lane}), track.folded, upto):
                     folding.take_all(page.events)
 
     def _fill(self, track: Track, move: Move) -> None:

@@ -97,6 +97,24 @@ class MongoGenerations:
             self._make(projection, building.number, {}, lanes)
         return building
 
+    def begin_beside(self, projection: Projection, replay: UUID, after: int, lanes: int) -> Generation:
+        pointer = self.pointer(projection.name)
+        made = pointer.of_replay(replay)
+        with reachable():
+            if made is None:
+                made = Generation(pointer.last + 1, projection.version, replay)
+                beside = (*pointer.beside, made)
+                self._change(projection.name, {"last": pointer.last}, beside=beside, last=made.number)
+            self._make(projection, made.number, dict.fromkeys(range(lanes), after), lanes)
+        return made
+
+    def drop_beside(self, projection: str, replay: UUID) -> None:
+        """It is forgotten last, so that a kill in between leaves nothing for ever."""
+        with reachable():
+            if made := self.pointer(projection).of_replay(replay):
+                self._drop(projection, made.number)
+                self._pointers.update_one({"_id": projection}, {"$pull": {"beside": {"number": made.number}}})
+
     def abandon(self, projection: str) -> None:
         with reachable():
             pointer = self.pointer(projection)

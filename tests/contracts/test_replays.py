@@ -1,4 +1,4 @@
-"""The targets of replays: a file, a topic of the embedded Kafka."""
+"""The targets of replays: a file, a topic of the embedded Kafka, a generation beside the live one."""
 
 import json
 
@@ -7,9 +7,14 @@ import pytest
 from adapters.files.replays import Files
 from adapters.kafka.replays import Topics
 from adapters.kafka.topics import CHECKPOINTS, DEAD_LETTERS, EVENTS
+from adapters.mongo.generations import collection_name
+from adapters.mongo.read_models import MongoReadModels
 from application.replaying import TargetRefused, TargetUnavailable
-from domain.replay import Kind
+from domain.replay import Kind, Target
+from projections.beside import Beside
+from projections.changes import coalesce
 from tests.contracts.replays import Killed, Mortal, NamedOutletContract, OutletContract, named
+from tests.contracts.test_rebuild import PEOPLE
 from tests.faults.brokers import records_at
 
 MOCK_PARTITIONS = 4
@@ -102,3 +107,39 @@ class TestEmbeddedTopicsThatWereWiped(OutletContract):
         return super().run(replay, marks)
 
     test_several_at_once_do_not_meet = None
+
+
+class TestBeside(OutletContract):
+    @pytest.fixture(autouse=True)
+    def _open(self, _log):
+        self.store = MongoReadModels(self.database)
+        self.generations = self.store.generations
+        self.generations.prepare([PEOPLE], {}, self.log.lanes)
+        self.outlets = Beside(self.log, self.store, self.generations, {PEOPLE.name: PEOPLE})
+        self.target = Target(Kind.PROJECTION, PEOPLE.name)
+
+    @property
+    def other_target(self):
+        return self.target
+
+    def documents(self, generation):
+        found = self.database[collection_name(PEOPLE.name, generation)].find()
+        return {one.pop("_id"): {name: one[name] for name in one if name != "lane"} for one in found}
+
+    def check(self, replay, events):
+        pointer = self.generations.pointer(PEOPLE.name)
+        made = pointer.of_replay(replay.id)
+        assert self.documents(made.number) == {id: one.document for id, one in coalesce(PEOPLE, events).items()}
+        assert (pointer.generation, pointer.previous, pointer.building) == (1, None, None)
+        assert self.documents(1) == {}
+
+    def check_gone(self, replay):
+        pointer = self.generations.pointer(PEOPLE.name)
+        assert (pointer.beside, pointer.generation) == ((), 1)
+        names = {name for name in self.database.list_collection_names() if name.startswith(PEOPLE.name)}
+        assert names <= {collection_name(PEOPLE.name, 1)}
+        assert {one["_id"].split("/")[1] for one in self.database.cursors.find()} == {"1"}
+
+    def test_an_unknown_read_model_is_refused(self):
+        with pytest.raises(TargetRefused, match="There is no read model 'nothing'; there are people"):
+            self.outlets.check("nothing")
