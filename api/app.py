@@ -7,7 +7,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract
 from quart import Quart, Response, current_app, g, request
 
-from api import auth, catalogue, dead_letters, executions, health, live, openapi, page, problems, projections
+from api import auth, catalogue, dead_letters, executions, health, live, openapi, page, problems, projections, replays
 from api.backend import Backend, backend
 from api.live_feeds import LiveFeeds, live_feeds
 from api.live_streams import LiveStreams, live_streams
@@ -24,7 +24,7 @@ def create_app(with_backend: Backend | None) -> Quart:
     app = Quart("runledger", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.extensions["runledger"] = with_backend
-    for resource in (auth, executions, live, catalogue, projections, dead_letters, health, page):
+    for resource in (auth, executions, live, catalogue, projections, replays, dead_letters, health, page):
         app.register_blueprint(resource.blueprint)
     app.add_url_rule("/openapi.json", "openapi", _document)
     problems.register(app)

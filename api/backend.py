@@ -18,6 +18,7 @@ from application.executions import Executions
 from application.moments import Times
 from application.ports import Clock, EventLog, Ids, Runtime, Seals
 from application.read_models import ReadModels as Steering
+from application.replays import Replays
 from domain.execution import Limits
 from projections.mailbox import Mailbox
 from projections.overview import Lookout
@@ -37,6 +38,7 @@ class Backend(msgspec.Struct, frozen=True):
     dead_letters: DeadLetters
     mailbox: Mailbox
     times: Times
+    replays: Replays
     past: Past
     read_models: ReadModels
     bus: Bus

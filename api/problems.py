@@ -21,10 +21,13 @@ from application.ports import (
     WrongMasterKey,
 )
 from application.read_models import UnknownReadModel
+from application.replaying import TargetRefused
+from application.replays import SelectionRefused
 from domain.dead_letter import ReasonMissing
 from domain.execution import ExecutionEnded
 from domain.name import NameTaken
 from domain.read_model import NothingToGoBackTo, UnderWay
+from domain.replay import ReplayIs
 from domain.user import Locked
 
 log = logging.getLogger(__name__)
@@ -70,6 +73,8 @@ STATUS_OF: dict[type[Exception], int] = {
     VersionConflict: 409,
     UnderWay: 409,
     NothingToGoBackTo: 409,
+    ReplayIs: 409,
+    TargetRefused: 409,
     Erased: 410,
     UnknownLanguage: 422,
     TooLarge: 422,
@@ -78,6 +83,7 @@ STATUS_OF: dict[type[Exception], int] = {
     WeakPassword: 422,
     ReasonMissing: 422,
     NoSuchMoment: 422,
+    SelectionRefused: 422,
     Locked: 429,
     UnreadableEvent: 500,
     ContentUnreadable: 500,

@@ -12,6 +12,7 @@ from projections.engine import Engine
 from projections.maintenance_tasks import MAINTENANCE, as_maintenance
 from projections.projection import Projection
 from projections.registry import READ_MODELS
+from projections.replay_tasks import REPLAY_TASKS, as_replay_tasks
 from projections.sandbox_tasks import EXECUTOR, MONITOR, as_tasks
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ FOLDED_BY: dict[str, tuple[Projection, ...]] = {
     "projections": READ_MODELS,
     "executor": (EXECUTOR,),
     "monitor": (MONITOR,),
-    "replay": (MAINTENANCE,),
+    "replay": (MAINTENANCE, REPLAY_TASKS),
 }
 """What each worker folds. Those of one process share one engine, so that a batch is one transaction for all."""
 
@@ -43,7 +44,12 @@ def run_workers(names: Sequence[str], container: Workers) -> None:
     for thread in threads:
         thread.start()
     stop.wait()
-    backlogs = (container.executor_backlog(), container.monitor_backlog(), container.maintenance_backlog())
+    backlogs = (
+        container.executor_backlog(),
+        container.monitor_backlog(),
+        container.maintenance_backlog(),
+        container.replay_backlog(),
+    )
     for backlog in backlogs:
         backlog.wake()
     for thread in threads:
@@ -66,6 +72,7 @@ def _runs(names: Sequence[str], container: Workers) -> dict[str, Run]:
         runs["reconciler"] = container.reconciler().run
     if "replay" in names:
         runs["maintenance"] = container.maintenance().run
+        runs["replaying"] = container.replaying().run
     if any(name in FOLDED_BY for name in names):
         runs["engine"] = engine([name for name in names if name in FOLDED_BY], container).run
     return runs
@@ -84,6 +91,7 @@ def engine(names: Sequence[str], container: Workers) -> Engine:
             EXECUTOR.name: lambda changes: container.executor_backlog().offer(as_tasks(changes)),
             MONITOR.name: lambda changes: container.monitor_backlog().offer(as_tasks(changes)),
             MAINTENANCE.name: lambda changes: container.maintenance_backlog().offer(as_maintenance(changes)),
+            REPLAY_TASKS.name: lambda changes: container.replay_backlog().offer(as_replay_tasks(changes)),
         },
     )
 

@@ -1,6 +1,15 @@
 """Every read model there is."""
 
-from projections import admin_feed, execution_history, execution_status, maintenance_tasks, me_feed, sandbox_tasks
+from projections import (
+    admin_feed,
+    execution_history,
+    execution_status,
+    maintenance_tasks,
+    me_feed,
+    replay_tasks,
+    replays,
+    sandbox_tasks,
+)
 from projections.projection import Projection
 
 READ_MODELS: tuple[Projection, ...] = (
@@ -8,8 +17,14 @@ READ_MODELS: tuple[Projection, ...] = (
     execution_history.PROJECTION,
     me_feed.PROJECTION,
     admin_feed.PROJECTION,
+    replays.PROJECTION,
 )
-EFFECTS: tuple[Projection, ...] = (sandbox_tasks.EXECUTOR, sandbox_tasks.MONITOR, maintenance_tasks.MAINTENANCE)
+EFFECTS: tuple[Projection, ...] = (
+    sandbox_tasks.EXECUTOR,
+    sandbox_tasks.MONITOR,
+    maintenance_tasks.MAINTENANCE,
+    replay_tasks.REPLAY_TASKS,
+)
 
 BY_NAME = {projection.name: projection for projection in READ_MODELS}
 TASKS = frozenset(projection.name for projection in EFFECTS)

@@ -1,6 +1,5 @@
 """How a command reaches the running system: its addresses from the data folder, its parts from the container."""
 
-import functools
 import logging
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import typer
 
 from ops.cli.output import Failed
 from ops.settings import Settings, SettingsInvalid, hidden, load
-from ops.up.folder import kafka_servers, running
+from ops.up.folder import running
 
 if TYPE_CHECKING:
     from application.ports import Context
@@ -61,7 +60,7 @@ def workers(settings: Settings) -> "Workers":
     """What can work."""
     from ops.containers.workers import Workers  # noqa: PLC0415
 
-    return _answering(Workers(settings=with_addresses(settings), kafka_servers=kafka(settings)))
+    return _answering(Workers(settings=with_addresses(settings)))
 
 
 def command(container: "Core", ask: "Callable[[Context], T]") -> "T":
@@ -121,10 +120,3 @@ def operator(container: "Core") -> "Context":
     from application.ports import Context  # noqa: PLC0415
 
     return Context("operator", container.clock().now(), uuid4())
-
-
-def kafka(settings: Settings) -> Callable[[], str]:
-    """The embedded broker has another address after each start, so it is asked for again and again."""
-    if settings.kafka_servers:
-        return lambda: settings.kafka_servers
-    return functools.partial(kafka_servers, settings.data)

@@ -12,7 +12,7 @@ import typer
 from ops.cli import entries, export, mirror
 from ops.cli.access import Data, core, load_settings
 from ops.cli.moments import as_time, existing
-from ops.cli.output import AsJson, Failed, print_json, print_line, print_table, progress
+from ops.cli.output import AsJson, Failed, as_id, print_json, print_line, print_table, progress
 
 if TYPE_CHECKING:
     from application.ledger import Entry, Ledger
@@ -24,14 +24,7 @@ app.command("mirror")(mirror.mirror)
 LOOK_EVERY_SECONDS = 0.2
 
 
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text} is no id.") from None
-
-
-Stream = Annotated[UUID | None, typer.Option(parser=_uuid, metavar="ID", help="Only this stream's.")]
+Stream = Annotated[UUID | None, typer.Option(parser=as_id, metavar="ID", help="Only this stream's.")]
 Type = Annotated[str | None, typer.Option("--type", help="Only of this type, as Execution.Started.")]
 Since = Annotated[datetime | None, typer.Option(parser=as_time, metavar="TIME", help="Only from this time on (UTC).")]
 Until = Annotated[datetime | None, typer.Option(parser=as_time, metavar="TIME", help="Only before this time (UTC).")]

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from ops.cli import dlq, events, executions, keys, projections, running, schemas, show, topics, users
+from ops.cli import dlq, events, executions, keys, projections, replay, running, schemas, show, topics, users
 from ops.cli.output import CUT, Failed, close
 from ops.settings import SettingsInvalid
 
@@ -33,6 +33,7 @@ app.add_typer(executions.app, name="executions", help="Look at runs and cancel t
 app.add_typer(users.app, name="users", help="People's accounts.")
 app.add_typer(events.app, name="events", help="Read the event log; fill Kafka from it.")
 app.add_typer(projections.app, name="projections", help="Look at read models, rebuild and verify them.")
+app.add_typer(replay.app, name="replay", help="Events once more: into a file, a topic, or a read model beside.")
 app.add_typer(dlq.app, name="dlq", help="Events that could not be folded, and what waits behind them.")
 app.add_typer(schemas.app, name="schemas", help="The JSON Schemas of the events.")
 app.add_typer(keys.app, name="keys", help="The keys that private content is sealed with.")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Annotated, Any, Protocol
+from uuid import UUID
 
 import msgspec
 import typer
@@ -80,6 +81,14 @@ def say(line: str) -> None:
 def close(stream: IO[Any]) -> None:
     """What is still to be written there cannot be, and shall not be tried again at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def as_id(text: str) -> UUID:
+    """An id on the command line."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text} is no id.") from None
 
 
 class Bar(Protocol):

@@ -10,7 +10,7 @@ import typer
 
 from ops.cli.access import Data, command, core, load_settings, workers
 from ops.cli.moments import At, Time, moment
-from ops.cli.output import AsJson, Bar, Failed, print_json, print_line, print_table, progress
+from ops.cli.output import AsJson, Bar, Failed, as_id, print_json, print_line, print_table, progress
 from ops.cli.work import until_ended
 
 if TYPE_CHECKING:
@@ -163,13 +163,18 @@ def query(
     document: Annotated[str, typer.Argument(help="The document's id.")],
     at: At = None,
     time: Time = None,
+    replay: Annotated[
+        UUID | None, typer.Option(parser=as_id, metavar="ID", help="As this replay has made it beside the live one.")
+    ] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """One document: as it is, or as it was."""
+    """One document: as it is, as it was, or as a replay has made it."""
+    if replay and (at is not None or time):
+        raise Failed("A replay holds what was selected for it; leave out --at and --time.", code=2)
     container = core(load_settings(data=data))
     model = _known(container, name)
-    generation = container.read_models().generations.pointer(name).generation
+    generation = _generation(container, name, replay)
     upto = moment(container, at, time)
     id = _document_id(document)
     if upto is None:
@@ -179,6 +184,15 @@ def query(
     if found is None:
         raise Failed(f"There is no document {document} in {name}{f' at position {upto}' if upto is not None else ''}.")
     _print_document({"id": document, **found}, as_json)
+
+
+def _generation(container: "Core", name: str, replay: UUID | None) -> int:
+    pointer = container.read_models().generations.pointer(name)
+    if replay is None:
+        return pointer.generation
+    if not (made := pointer.of_replay(replay)):
+        raise Failed(f"The replay {replay} has made nothing of {name}, or that was dropped.")
+    return made.number
 
 
 def _print_document(found: dict[str, Any], as_json: bool) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.cli.access import Data, core, kafka, load_settings
+from ops.cli.access import Data, core, load_settings
 from ops.cli.output import AsJson, Failed, print_json, print_table
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def _create(data: Data, replicas: int | None) -> "Sequence[Seeded]":
     from adapters.kafka.topics import create as create_topics  # noqa: PLC0415
 
     settings = load_settings(data=data)
-    lanes = core(settings).log().lanes
+    container = core(settings)
     try:
-        return create_topics(kafka(settings)(), lanes, replicas)
+        return create_topics(container.kafka_servers()(), container.log().lanes, replicas)
     except (EmbeddedBroker, KafkaUnavailable, Refused) as problem:
         raise Failed(str(problem)) from problem
 

@@ -22,7 +22,7 @@ def until_ended(container: "Core", projection: "Projection") -> "ReadModel":
     """Returns when nothing is under way any more; the read model says what came of it."""
     from domain.read_model import ReadModel, read_model_of  # noqa: PLC0415
 
-    id, tell_of_nobody = read_model_of(projection.name), _patience()
+    id, tell_of_nobody = read_model_of(projection.name), patience()
     with progress("waiting") as bar, _heard(container, projection.name, bar) as has_begun:
         while (model := container.log().load(ReadModel, id)).is_under_way:
             (overview,) = container.lookout().overview([projection])
@@ -53,8 +53,8 @@ def _heard(container: "Core", name: str, bar: Bar) -> Iterator[Event]:
         closed.set()
 
 
-def _patience() -> Callable[[], None]:
-    """Says once, after a while, that nobody has begun."""
+def patience() -> Callable[[], None]:
+    """Says once, after a while, that nobody has begun; it is to be called until somebody has."""
     ends_at = time.monotonic() + PATIENCE_SECONDS
     said: list[bool] = []
 

@@ -29,6 +29,7 @@ class Api(Core):
         mailbox=Core.mailbox,
         times=Core.ledger,
         past=Core.past,
+        replays=Core.replays,
         read_models=providers.Singleton(
             MotorReadModels, Core.settings.provided.mongo_url, Core.settings.provided.mongo_database
         ),

@@ -1,5 +1,6 @@
 """What every process and command has."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID, uuid4
@@ -8,6 +9,8 @@ from dependency_injector import containers, providers
 from redis import Redis
 
 from adapters.bubblewrap.runtimes import LocalRuntimes
+from adapters.files.replays import Files
+from adapters.kafka.framing import Framing, framed, plain
 from adapters.mongo.chunks import Chunks
 from adapters.mongo.connection import connect
 from adapters.mongo.journal import Journal
@@ -18,6 +21,7 @@ from adapters.mongo.log import MongoEventLog
 from adapters.mongo.mailbox import MongoMailbox
 from adapters.mongo.people import MongoCredentials, MongoSessions
 from adapters.mongo.read_models import MongoReadModels
+from adapters.mongo.replays import MongoMarks, MongoSelecting
 from adapters.mongo.seals import MongoSeals
 from adapters.mongo.sockets import SocketWay
 from adapters.mongo.stored import MongoStored
@@ -30,9 +34,15 @@ from application.accounts import Accounts
 from application.dead_letters import DeadLetters
 from application.executions import Executions
 from application.read_models import ReadModels
+from application.replaying import Outlets
+from application.replays import Replays
+from domain.events import EVENTS
 from domain.execution import Limits
+from domain.replay import Kind
 from ops.master_key import master_keys
 from ops.settings import Settings
+from ops.up import folder
+from projections.beside import Beside
 from projections.overview import Lookout
 from projections.past import Past
 from projections.registry import BY_NAME, TASKS
@@ -67,6 +77,27 @@ def defaults(ceilings: Limits) -> Limits:
     return Limits(*(min(getattr(usual, name), getattr(ceilings, name)) for name in Limits.__struct_fields__))
 
 
+def framing(registry_url: str) -> Framing:
+    """The registry's client takes memory, so it is imported where there is a registry."""
+    if not registry_url:
+        return plain
+    from adapters.schemas.registry import SchemaRegistry  # noqa: PLC0415
+
+    return framed(SchemaRegistry(registry_url).id_of)
+
+
+def kafka_servers(settings: Settings) -> Callable[[], str]:
+    """The embedded broker has another address after each start, so it is asked for again and again."""
+    return (lambda: settings.kafka_servers) if settings.kafka_servers else partial(folder.kafka_servers, settings.data)
+
+
+def topics(journal: Journal, servers: Callable[[], str], framing: Framing) -> Outlets:
+    """Kafka's client takes memory, so it is imported where topics are asked for."""
+    from adapters.kafka.replays import Topics  # noqa: PLC0415
+
+    return Topics(journal, servers, framing)
+
+
 class Core(containers.DeclarativeContainer):
     """The store, and the commands on it. Each part is made when it is first asked for."""
 
@@ -84,6 +115,8 @@ class Core(containers.DeclarativeContainer):
     bell_of = providers.Callable(lambda redis: partial(RedisBell, redis), redis)
     ways = providers.List(providers.Factory(SocketWay), providers.Factory(RedisWay, settings.provided.redis_url))
     journal = providers.Singleton(Journal, database, bell_of=bell_of, ways=ways)
+    kafka_servers = providers.Singleton(kafka_servers, settings)
+    framing = providers.Singleton(framing, settings.provided.schema_registry_url)
     log = providers.Singleton(MongoEventLog, journal)
     keyring = providers.Singleton(Keyring, database, master_keys)
     data_keys = providers.Singleton(DataKeys, database, keyring)
@@ -112,4 +145,13 @@ class Core(containers.DeclarativeContainer):
     mailbox = providers.Singleton(MongoMailbox, database)
     dead_letters = providers.Singleton(DeadLetters, log)
     steering = providers.Singleton(ReadModels, log, providers.Object(frozenset(BY_NAME)), providers.Object(TASKS))
+    selecting = providers.Singleton(MongoSelecting, journal)
+    replay_marks = providers.Singleton(MongoMarks, database)
+    files = providers.Singleton(Files, settings.provided.data)
+    topics = providers.Singleton(topics, journal, kafka_servers, framing)
+    beside = providers.Singleton(Beside, log, read_models, read_models.provided.generations, providers.Object(BY_NAME))
+    outlets = providers.Dict({Kind.FILE: files.provider, Kind.TOPIC: topics.provider, Kind.PROJECTION: beside.provider})
+    replays = providers.Singleton(
+        Replays, log, ids, ledger, selecting, replay_marks, providers.Object(frozenset(EVENTS)), outlets
+    )
     executions = providers.Singleton(Executions, log, seals, ids, runtimes, defaults, ceilings)

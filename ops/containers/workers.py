@@ -1,12 +1,9 @@
 """What the workers have."""
 
-from collections.abc import Callable
-
 from dependency_injector import providers
 from opentelemetry.metrics import get_meter
 
 from adapters.bubblewrap.sandbox import BubblewrapSandbox
-from adapters.kafka.framing import Framing, framed, plain
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.relay import Relay
 from adapters.mongo.holding import Roles
@@ -19,6 +16,7 @@ from application.executor import Executor
 from application.monitor import Monitor
 from application.ports import Task
 from application.reconciler import Reconciler
+from application.replaying import Replaying, ReplayTask
 from ops.containers.core import Core
 from ops.hands import Processes
 from projections.hands import Own
@@ -26,29 +24,18 @@ from projections.maintenance import Maintenance
 from projections.maintenance_tasks import MAINTENANCE, MaintenanceTask
 from projections.rebuild import Rebuild
 from projections.registry import BY_NAME
+from projections.replay_tasks import REPLAY_TASKS
 from projections.sandbox_tasks import EXECUTOR, MONITOR
 
 
-def framing(registry_url: str) -> Framing:
-    """The registry's client takes memory, so it is imported where there is a registry."""
-    if not registry_url:
-        return plain
-    from adapters.schemas.registry import SchemaRegistry  # noqa: PLC0415
-
-    return framed(SchemaRegistry(registry_url).id_of)
-
-
 class Workers(Core):
-    kafka_servers: providers.Dependency[Callable[[], str]] = providers.Dependency()
-
     notices = providers.Singleton(RedisNotices, Core.redis)
     live_output = providers.Singleton(RedisLiveOutput, Core.redis, Core.seals)
 
-    framing = providers.Singleton(framing, Core.settings.provided.schema_registry_url)
     relay = providers.Singleton(
-        Relay, Core.journal, kafka_servers, framing, providers.Callable(get_meter, "runledger.relay")
+        Relay, Core.journal, Core.kafka_servers, Core.framing, providers.Callable(get_meter, "runledger.relay")
     )
-    feed = providers.Singleton(KafkaFeed, Core.log, kafka_servers)
+    feed = providers.Singleton(KafkaFeed, Core.log, Core.kafka_servers)
 
     sandbox = providers.Singleton(
         BubblewrapSandbox,
@@ -67,6 +54,15 @@ class Workers(Core):
     unfinished = providers.Singleton(MongoUnfinishedRuns, Core.read_models)
     reconciler = providers.Singleton(Reconciler, Core.log, Core.clock, unfinished, executor_tasks, sandbox)
 
+    roles = providers.Singleton(Roles, Core.database)
+    replay_tasks = providers.Singleton(
+        MongoTasks, Core.read_models, providers.Object(REPLAY_TASKS), providers.Object(ReplayTask)
+    )
+    replay_backlog = providers.Singleton(Backlog, replay_tasks)
+    replaying = providers.Singleton(
+        Replaying, Core.log, Core.clock, replay_backlog, roles, Core.selecting, Core.replay_marks, Core.outlets
+    )
+
     own_hands = providers.Singleton(Own, Core.log, Core.read_models, Core.stored)
     hands = providers.Singleton(
         Processes, own_hands, Core.log.provided.head, Core.log.provided.lanes, Core.settings.provided.rebuild_processes
@@ -84,7 +80,7 @@ class Workers(Core):
         Core.log,
         Core.clock,
         maintenance_backlog,
-        providers.Singleton(Roles, Core.database),
+        roles,
         Core.read_models.provided.generations,
         providers.Object(BY_NAME),
         rebuild_of.provider,
