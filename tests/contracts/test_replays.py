@@ -88,25 +88,14 @@ class TestTopics(NamedOutletContract):
         with pytest.raises(TargetRefused, match="Kafka cannot be used now"):
             self.outlets.check("some-topic")
 
-
-class TestEmbeddedTopicsThatWereWiped(OutletContract):
-    """Whatever the embedded broker forgot when it was started again is sent again."""
-
-    check, check_gone = TestTopics.check, TestTopics.check_gone
-    partitions = MOCK_PARTITIONS
-
-    @pytest.fixture(autouse=True)
-    def _open(self, broker, journal, _log):
-        self.broker, self.outlets = broker, Topics(journal, lambda: broker.address)
-        self.target = named(Kind.TOPIC)
-
-    def run(self, replay, marks=None):
-        if marks is None and self.marks.find([replay.id]):
-            self.broker.kill()
-            self.broker.start()
-        return super().run(replay, marks)
-
-    test_several_at_once_do_not_meet = None
+    def test_what_the_embedded_broker_forgot_when_it_ended_is_sent_again(self):
+        replay = self.prepared()
+        with pytest.raises(Killed):
+            self.run(replay, Mortal(self.database, 6, is_noted=True))
+        self.broker.kill()
+        self.broker.start()
+        assert self.run(replay) == len(self.selected(replay))
+        self.check(replay, self.selected(replay))
 
 
 class TestBeside(OutletContract):

@@ -80,6 +80,7 @@ class Crowd:
 
 def test_rebuild_and_rollback_fail_no_request_and_mix_no_answer(system, admin):
     execute(admin, "print(1)")
+    admin.post("/admin/replays", json={"target": {"kind": "file"}})  # so that there is something in each of them
     crowd = Crowd(admin)
     with ThreadPoolExecutor(3) as people:
         working = [people.submit(act) for act in (crowd.request, crowd.look, crowd.look)]
