@@ -6,6 +6,7 @@ import msgspec
 import typer
 
 from ops.cli.access import Data, command, core, load_settings
+from ops.cli.names import check_known
 from ops.cli.output import AsJson, Failed, print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """All parked events, each stream in order."""
+    from projections.registry import ALL  # noqa: PLC0415
+
+    check_known("projection", [projection] if projection else [], ALL)
     found = core(load_settings(data=data)).mailbox().all(projection)
     if as_json:
         print_json(found)

@@ -12,6 +12,7 @@ import typer
 from ops.cli import entries, export, mirror
 from ops.cli.access import Data, core, load_settings
 from ops.cli.moments import as_time, existing
+from ops.cli.names import check_known
 from ops.cli.output import AsJson, Failed, as_id, print_json, print_line, print_table, progress
 
 if TYPE_CHECKING:
@@ -43,11 +44,14 @@ def list_(
 ) -> None:
     """Events in the order of the log."""
     from application.ledger import Selection  # noqa: PLC0415
+    from domain.events import EVENTS  # noqa: PLC0415
 
     wanted, ledger = Selection(stream=stream, type=type, since=since, until=until), _ledger(data)
     existing(ledger, after)
     with progress("positions") as tell:
         found = list(islice(ledger.entries(wanted, after, tell), limit))
+    if type and not found:  # one that another version has written may be there
+        check_known("event type", [type], EVENTS)
     if as_json:
         print_json(found)
         return
