@@ -27,7 +27,7 @@ FOLDED_BY: dict[str, tuple[Projection, ...]] = {
 }
 """What each worker folds. Those of one process share one engine, so that a batch is one transaction for all."""
 
-NAMES = ("relay", *FOLDED_BY)
+NAMES = ("relay", *FOLDED_BY, "deadletters")
 LONGEST_WAIT_SECONDS = 10.0
 STOP_SECONDS = 3.0
 
@@ -73,6 +73,8 @@ def _runs(names: Sequence[str], container: Workers) -> dict[str, Run]:
     if "replay" in names:
         runs["maintenance"] = container.maintenance().run
         runs["replaying"] = container.replaying().run
+    if "deadletters" in names:
+        runs["redelivery"] = container.redelivery().run
     if any(name in FOLDED_BY for name in names):
         runs["engine"] = engine([name for name in names if name in FOLDED_BY], container).run
     return runs

@@ -1,13 +1,13 @@
 """The dead letters of what is live, for people who decide on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
-from application.ports import EventLog, Unreadable
+from application.ports import EventLog, Recorded, Unreadable
 from projections.letters import Trouble
 from projections.projection import Projection
 
@@ -35,6 +35,12 @@ class Mailbox(Protocol):
     def all(self, projection: str | None = None) -> Sequence[Parked]:
         """By projection, in the order of the log."""
 
+    def causes(self) -> Sequence[Parked]:
+        """Those that the others wait for, of all projections."""
+
+    def counts(self) -> Mapping[str, int]:
+        """How many there are, by projection; those without any as well."""
+
     def find(self, id: str) -> Parked | None: ...
 
 
@@ -43,7 +49,16 @@ def folded_again(log: EventLog, projection: Projection, parked: Parked) -> str |
 
     Folding has no effect, so it can be tried at any time; the words may quote private content.
     """
+    return trouble_now(projection, event_of(log, parked))
+
+
+def event_of(log: EventLog, parked: Parked) -> Recorded:
     (event,) = log.read_lane(parked.lane, parked.position - 1, parked.position, 1)
+    return event
+
+
+def trouble_now(projection: Projection, event: Recorded) -> str | None:
+    """As `folded_again`."""
     if isinstance(event.data, Unreadable):
         return event.data.reason
     try:

@@ -77,5 +77,5 @@ def secantus(folder: Path) -> Secantus:
 
 
 def kafka(folder: Path, lanes: int = 8) -> Kafka:
-    """An embedded broker with the topic of events."""
-    return Kafka(folder / "kafka.address", {"runledger.events": lanes})
+    """An embedded broker with its topics."""
+    return Kafka(folder / "kafka.address", {"runledger.events": lanes, "runledger.dead-letters": 1})

@@ -27,7 +27,7 @@ class Place(msgspec.Struct, frozen=True):
 def encode(place: Place, envelope: Envelope) -> Headers:
     """All headers; those without a value are left out."""
     return [
-        *_of_store(place.store),
+        *of_store(place.store),
         ("ce_id", str(envelope.id)),
         ("ce_type", envelope.type),
         ("ce_subject", str(envelope.stream)),
@@ -42,7 +42,7 @@ def encode(place: Place, envelope: Envelope) -> Headers:
 
 
 @cache
-def _of_store(store: UUID) -> Headers:
+def of_store(store: UUID) -> Headers:
     """What all its events have in common."""
     return [
         ("ce_specversion", "1.0"),

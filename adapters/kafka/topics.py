@@ -13,7 +13,7 @@ from adapters.kafka.clients import KafkaUnavailable, admin, is_mock
 EVENTS = "runledger.events"
 """All events; the partition is the lane, the key the stream's id."""
 DEAD_LETTERS = "runledger.dead-letters"
-"""Events that a consumer could not handle, in the lanes they came in."""
+"""What happens to events that could not be folded; the key is the stream's id."""
 CHECKPOINTS = "runledger.checkpoints"
 """The audit's signed checkpoints, in their order."""
 

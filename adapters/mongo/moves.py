@@ -15,6 +15,7 @@ from pymongo.errors import BulkWriteError, ClientBulkWriteException, DocumentToo
 
 from adapters.mongo.connection import BSON, Document, durable
 from adapters.mongo.generations import collection_name, cursor_id
+from adapters.mongo.outbox import OUTBOX, entries, happenings
 from projections.changes import Change
 from projections.letters import Letter
 from projections.projection import DocumentId
@@ -86,6 +87,7 @@ class Writes:
             )
         for one in move.letters:
             yield InsertOne(_as_document(move.cursor, one), namespace=namespace)
+        yield from entries(happenings(move, datetime.now(UTC)), f"{self._database}.{OUTBOX}")
 
 
 def _as_claimed(cursor: Cursor) -> Document:

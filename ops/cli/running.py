@@ -11,10 +11,12 @@ import typer
 
 from ops.cli import access
 from ops.cli.access import Data, load_settings
+from ops.cli.names import check_known
 from ops.cli.output import Failed
 from ops.settings import Settings
 from ops.up.refused import TOLD
 
+MEASURED = {"relay", "deadletters"}
 LAST_EXPORT_MS = 1_000
 """A collector that is away must not hold up the end."""
 
@@ -43,12 +45,11 @@ def api() -> None:
 
 
 def worker(names: Annotated[str, typer.Argument(help="One name or more, separated by commas.")]) -> None:
-    """Run workers: relay, projections, executor, monitor, replay."""
+    """Run workers: relay, projections, executor, monitor, replay, deadletters."""
     from ops.workers import NAMES, run_workers  # noqa: PLC0415
 
     wanted = names.split(",")
-    if unknown := set(wanted) - set(NAMES):
-        raise Failed(f"There is no worker {', '.join(sorted(unknown))}. The workers are {', '.join(NAMES)}.", code=2)
+    check_known("worker", wanted, NAMES)
     settings = load_settings()
     _log_to_stderr()
     with _measured(wanted, settings):
@@ -85,8 +86,8 @@ def _trace(service: str, settings: Settings) -> None:
 
 @contextmanager
 def _measured(workers: Sequence[str], settings: Settings) -> Iterator[None]:
-    """Export metrics; the relay alone has any."""
-    if "relay" not in workers:
+    """Export metrics, where a worker has any."""
+    if not MEASURED & set(workers):
         yield
         return
     from adapters.telemetry.metrics import start_metrics  # noqa: PLC0415

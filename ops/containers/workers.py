@@ -4,13 +4,16 @@ from dependency_injector import providers
 from opentelemetry.metrics import get_meter
 
 from adapters.bubblewrap.sandbox import BubblewrapSandbox
+from adapters.kafka.dead_letters import DeadLetterTopic
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.relay import Relay
 from adapters.mongo.holding import Roles
+from adapters.mongo.outbox import Outbox
 from adapters.mongo.read_models import MongoTasks, MongoUnfinishedRuns
 from adapters.redis.live_output import RedisLiveOutput
 from adapters.redis.notices import RedisNotices
 from adapters.redis.progress import RedisProgress
+from adapters.telemetry.dead_letters import DeadLetterMetrics
 from application.backlog import Backlog
 from application.executor import Executor
 from application.monitor import Monitor
@@ -23,7 +26,8 @@ from projections.hands import Own
 from projections.maintenance import Maintenance
 from projections.maintenance_tasks import MAINTENANCE, MaintenanceTask
 from projections.rebuild import Rebuild
-from projections.registry import BY_NAME
+from projections.redelivery import Redelivery
+from projections.registry import ALL, BY_NAME
 from projections.replay_tasks import REPLAY_TASKS
 from projections.sandbox_tasks import EXECUTOR, MONITOR
 
@@ -36,6 +40,8 @@ class Workers(Core):
         Relay, Core.journal, Core.kafka_servers, Core.framing, providers.Callable(get_meter, "runledger.relay")
     )
     feed = providers.Singleton(KafkaFeed, Core.log, Core.kafka_servers)
+
+    store_id = providers.Callable(lambda journal: lambda: journal.store.id, Core.journal)
 
     sandbox = providers.Singleton(
         BubblewrapSandbox,
@@ -86,4 +92,15 @@ class Workers(Core):
         rebuild_of.provider,
         hands,
         progress,
+    )
+    redelivery = providers.Singleton(
+        Redelivery,
+        Core.log,
+        Core.clock,
+        roles,
+        Core.mailbox,
+        Core.dead_letters,
+        providers.Object(ALL),
+        providers.Singleton(DeadLetterMetrics, providers.Callable(get_meter, "runledger.dead_letters")),
+        providers.Singleton(DeadLetterTopic, providers.Singleton(Outbox, Core.database), store_id, kafka_servers),
     )

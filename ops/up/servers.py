@@ -14,7 +14,7 @@ from ops.up.refused import ProgramNotInstalled, Refused, ServerFailed, StoreDama
 
 LANES = 8
 """The lanes of a store on the embedded servers: the partitions of its topic of events."""
-TOPICS = {"runledger.events": LANES}
+TOPICS = {"runledger.events": LANES, "runledger.dead-letters": 1}
 PORT_TRIES = 5
 
 

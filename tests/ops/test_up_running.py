@@ -170,7 +170,8 @@ def test_split_gives_each_worker_a_process(data):
     names = up.pids.keys()
     up.end()
 
-    assert names == {"mongo", "redis", "kafka", "api", "relay", "projections", "executor", "monitor", "replay"}
+    workers = {"relay", "projections", "executor", "monitor", "replay", "deadletters"}
+    assert names == {"mongo", "redis", "kafka", "api", *workers}
 
 
 def test_a_taken_port_is_refused_and_nothing_is_started(data):
