@@ -2,7 +2,7 @@
 
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from threading import Event, Thread
 
@@ -32,14 +32,14 @@ LONGEST_WAIT_SECONDS = 10.0
 STOP_SECONDS = 3.0
 
 
-def run_workers(names: Sequence[str], container: Workers) -> None:
-    """Run until SIGTERM or SIGINT."""
+def run_workers(names: Sequence[str], container: Workers, only: Collection[str] = ()) -> None:
+    """Run until SIGTERM or SIGINT. `only`: the read models to fold, where not all."""
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     threads = [
         Thread(target=keep_running, args=(name, run, stop), name=name, daemon=True)
-        for name, run in _runs(names, container).items()
+        for name, run in _runs(names, container, only).items()
     ]
     for thread in threads:
         thread.start()
@@ -60,7 +60,7 @@ def run_workers(names: Sequence[str], container: Workers) -> None:
     container.journal().close()
 
 
-def _runs(names: Sequence[str], container: Workers) -> dict[str, Run]:
+def _runs(names: Sequence[str], container: Workers, only: Collection[str]) -> dict[str, Run]:
     runs: dict[str, Run] = {}
     if "relay" in names:
         runs["relay"] = container.relay().run
@@ -76,15 +76,15 @@ def _runs(names: Sequence[str], container: Workers) -> dict[str, Run]:
     if "deadletters" in names:
         runs["redelivery"] = container.redelivery().run
     if any(name in FOLDED_BY for name in names):
-        runs["engine"] = engine([name for name in names if name in FOLDED_BY], container).run
+        runs["engine"] = engine([name for name in names if name in FOLDED_BY], container, only).run
     return runs
 
 
-def engine(names: Sequence[str], container: Workers) -> Engine:
+def engine(names: Sequence[str], container: Workers, only: Collection[str] = ()) -> Engine:
     """One engine for what these workers fold."""
     return Engine(
-        group="+".join(sorted(names)),
-        projections=[projection for name in names for projection in FOLDED_BY[name]],
+        group=group_of(names, only),
+        projections=[one for name in names for one in FOLDED_BY[name] if is_wanted(one, only)],
         feed=container.feed(),
         log=container.log(),
         store=container.read_models(),
@@ -96,6 +96,15 @@ def engine(names: Sequence[str], container: Workers) -> Engine:
             REPLAY_TASKS.name: lambda changes: container.replay_backlog().offer(as_replay_tasks(changes)),
         },
     )
+
+
+def is_wanted(projection: Projection, only: Collection[str]) -> bool:
+    return not only or projection.name in only or projection not in READ_MODELS
+
+
+def group_of(names: Sequence[str], only: Collection[str] = ()) -> str:
+    """Members of one group share its lanes, so all of them must fold the same."""
+    return ":".join(["+".join(sorted(names)), *(["+".join(sorted(only))] if only else [])])
 
 
 def keep_running(name: str, run: Run, stop: Event) -> None:

@@ -44,16 +44,26 @@ def api() -> None:
     serve(access.with_patience(access.api, settings), settings.port)
 
 
-def worker(names: Annotated[str, typer.Argument(help="One name or more, separated by commas.")]) -> None:
+def worker(
+    names: Annotated[str, typer.Argument(help="One name or more, separated by commas.")],
+    only: Annotated[
+        str, typer.Option(metavar="NAME[,NAME]", help="Of the worker projections: fold these read models alone.")
+    ] = "",
+) -> None:
     """Run workers: relay, projections, executor, monitor, replay, deadletters."""
     from ops.workers import NAMES, run_workers  # noqa: PLC0415
+    from projections.registry import BY_NAME  # noqa: PLC0415
 
     wanted = names.split(",")
+    folded = only.split(",") if only else []
     check_known("worker", wanted, NAMES)
+    check_known("read model", folded, BY_NAME)
+    if folded and "projections" not in wanted:
+        raise Failed("--only is for the worker projections, which is not among these.", code=2)
     settings = load_settings()
     _log_to_stderr()
     with _measured(wanted, settings):
-        run_workers(wanted, access.with_patience(access.workers, settings))
+        run_workers(wanted, access.with_patience(access.workers, settings), frozenset(folded))
 
 
 def init() -> None:
