@@ -12,6 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from adapters.mongo.connection import Document, durable, newest, reachable
+from adapters.mongo.outbox import OLDEST_FIRST, OUTBOX
 from adapters.mongo.transactions import Transactions
 from projections.generations import Generation, NotCaughtUp, Pointer
 from projections.projection import Projection
@@ -39,6 +40,7 @@ class MongoGenerations:
         """Make what is missing: a new read model starts at 0, a new effect at the head of each lane."""
         with reachable():
             self._letters.create_index([("projection", 1), ("generation", 1), ("lane", 1), ("stream", 1)])
+            durable(self._database, OUTBOX).create_index(OLDEST_FIRST)
             for projection in projections:
                 if self._pointers.find_one({"_id": projection.name}) is None:
                     self._make(projection, 1, lane_heads if projection.is_effect else {}, lanes)

@@ -13,6 +13,7 @@ from projections.letters import Trouble
 from projections.store import Move
 
 OUTBOX = "dead_letter_outbox"
+OLDEST_FIRST = [("moved", 1), ("number", 1)]
 
 
 class Happened(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,7 +67,7 @@ class Outbox:
     def oldest(self, limit: int) -> Sequence[Happened]:
         """Of each lane and generation in the order in which it happened. Raises LogUnavailable."""
         with reachable():
-            found = list(self._entries.find(sort=[("moved", 1), ("number", 1)], limit=limit))
+            found = list(self._entries.find(sort=OLDEST_FIRST, limit=limit))
         return [msgspec.convert({**one, "id": one["_id"]}, Happened, builtin_types=(UUID,)) for one in found]
 
     def sent(self, happened: Sequence[Happened]) -> None:
