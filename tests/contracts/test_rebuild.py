@@ -19,6 +19,7 @@ from projections import verification
 from projections.changes import coalesce
 from projections.generations import NotCaughtUp
 from projections.hands import Own
+from projections.past import Past
 from projections.projection import Add, Projection, Put
 from projections.rebuild import Rebuild, Refused, Stopped
 from projections.refolding import Refolding
@@ -464,6 +465,34 @@ def test_the_same_comes_out_of_folding_rebuilding_and_verifying_whatever_is_park
     assert "seen_1" in models.documents()[parked]
     assert "seen_1" not in models.documents()[discarded]
     assert "seen_2" in models.documents()[discarded]
+
+
+def past(models, projection) -> dict:
+    """Every document as time travel says that it is at the log's end."""
+    travel, head = Past(models.log, models.stored), models.log.head()
+    return {id: travel.document(projection, models.live, id, head) for id in models.documents()}
+
+
+def stored(models) -> dict:
+    """The same as it lies there."""
+    return {id: models.stored.document("people", models.live, id) for id in models.documents()}
+
+
+def test_time_travel_says_the_same_as_a_rebuild_whatever_is_parked_and_discarded(models):
+    save_users(models.log, 10)
+    broken = poisonous(1, 7)
+    models.fold_live(broken)
+    decide(models, models.log.read(6, 1)[0].stream, 7)
+    models.fold_live(broken)
+    before = stored(models)
+    assert past(models, broken) == before
+    models.rebuild(broken)
+    assert past(models, broken) == stored(models) == before
+    models.rebuild(PEOPLE)
+    assert past(models, PEOPLE) == stored(models)
+    assert models.verify().findings == ()
+    changed = {id for id, document in stored(models).items() if document != before.get(id)}
+    assert changed == {models.log.read(0, 1)[0].stream, f"lane {models.log.read(0, 1)[0].lane}"}
 
 
 def test_parked_events_are_folded_late_and_sums_come_out_right(models):

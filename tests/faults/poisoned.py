@@ -1,0 +1,38 @@
+"""A worker `projections` whose code has a mistake: it cannot fold the request of a run in Bash into the history.
+
+python -m tests.faults.poisoned DATA
+"""
+
+import sys
+from collections.abc import Iterator
+
+import msgspec
+
+from application.ports import Recorded
+from domain.execution import Execution
+from ops.cli.access import workers
+from ops.settings import load
+from ops.workers import FOLDED_BY, run_workers
+from projections import execution_history, execution_status
+from projections.projection import Step
+
+
+class MistakeError(Exception):
+    """Somebody has made one."""
+
+
+def fold(event: Recorded) -> Iterator[Step]:
+    match event.data:
+        case Execution.Requested(language="bash"):
+            raise MistakeError
+    yield from execution_history.fold(event)
+
+
+def main(data: str) -> None:
+    mistaken = msgspec.structs.replace(execution_history.PROJECTION, fold=fold)
+    FOLDED_BY["projections"] = (execution_status.PROJECTION, mistaken)
+    run_workers(["projections"], workers(load({"RUNLEDGER_DATA": data})))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
