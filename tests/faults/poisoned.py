@@ -13,8 +13,9 @@ from domain.execution import Execution
 from ops.cli.access import workers
 from ops.settings import load
 from ops.workers import FOLDED_BY, run_workers
-from projections import execution_history, execution_status
+from projections import execution_history
 from projections.projection import Step
+from projections.registry import READ_MODELS
 
 
 class MistakeError(Exception):
@@ -30,7 +31,7 @@ def fold(event: Recorded) -> Iterator[Step]:
 
 def main(data: str) -> None:
     mistaken = msgspec.structs.replace(execution_history.PROJECTION, fold=fold)
-    FOLDED_BY["projections"] = (execution_status.PROJECTION, mistaken)
+    FOLDED_BY["projections"] = tuple(mistaken if one.name == mistaken.name else one for one in READ_MODELS)
     run_workers(["projections"], workers(load({"RUNLEDGER_DATA": data})))
 
 
