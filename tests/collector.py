@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from tests.receiver import receiving
 
 
 class Collector:
@@ -47,20 +47,9 @@ def collecting() -> Iterator[tuple[Collector, str]]:
     """A collector and its endpoint, on a free port of loopback."""
     collector = Collector()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.path == "/v1/metrics":
-                collector.take(body)
-            self.send_response(200)
-            self.end_headers()
+    def take(path: str, body: bytes) -> None:
+        if path == "/v1/metrics":
+            collector.take(body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield collector, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with receiving(take) as endpoint:
+        yield collector, endpoint

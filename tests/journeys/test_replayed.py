@@ -2,9 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from contextlib import closing
 
 import pytest
 
@@ -16,6 +14,7 @@ from tests.faults.processes import program, wait_until
 from tests.journeys.conftest import execute, result_of
 from tests.journeys.test_cli_mirror import wipe
 from tests.journeys.test_read_models import asked
+from tests.receiver import receiving
 from tests.system import System, running_on
 
 RUNS = 3
@@ -27,28 +26,6 @@ def system(tmp_path_factory) -> Iterator[System]:
         yield started
 
 
-@contextmanager
-def receiving() -> Iterator[tuple[list[bytes], str]]:
-    """Whatever is posted to an address of loopback."""
-    posted: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            posted.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield posted, f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
-
-
 def types(container: Workers) -> Counter[str]:
     """How many events of each type there are."""
     return Counter(event.type for event in read_all(container.log()))
@@ -56,9 +33,10 @@ def types(container: Workers) -> Counter[str]:
 
 def test_a_full_replay_of_everything_has_no_effect(system):
     container = container_of(system)
+    posted: list[bytes] = []
     with (
         closing(container.journal()),
-        receiving() as (posted, receiver),
+        receiving(lambda _, body: posted.append(body)) as receiver,
         closing(system.log_in()) as api,
         program("posting", system.data, receiver),
     ):
