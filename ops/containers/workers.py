@@ -102,5 +102,5 @@ class Workers(Core):
         Core.dead_letters,
         providers.Object(ALL),
         providers.Singleton(DeadLetterMetrics, providers.Callable(get_meter, "runledger.dead_letters")),
-        providers.Singleton(DeadLetterTopic, providers.Singleton(Outbox, Core.database), store_id, kafka_servers),
+        providers.Singleton(DeadLetterTopic, providers.Singleton(Outbox, Core.database), store_id, Core.kafka_servers),
     )
