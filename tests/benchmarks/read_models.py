@@ -159,20 +159,21 @@ class Models:
         return seconds * self.head / (self.head - already)
 
     def _begin_again(self, projections: Sequence[Projection]) -> None:
+        database = self.journal.database
         for projection in projections:
-            self._empty(collection_name(projection.name, 1), projection)
-        self.journal.database["cursors"].update_many({}, {"$set": {"position": 0}})
+            database[collection_name(projection.name, 1)].delete_many({})  # dropping several holds up the server
+        database["cursors"].update_many({}, {"$set": {"position": 0}})
 
-    def _empty(self, name: str, projection: Projection) -> Collection[Document]:
-        made = durable(self.journal.database, name)
+    def _bare(self) -> Collection[Document]:
+        """An empty collection with the read model's index."""
+        made = durable(self.journal.database, "bare")
         made.drop()
-        if projection.indexes:
-            made.create_indexes([IndexModel(list(keys)) for keys in projection.indexes])
+        made.create_indexes([IndexModel(list(keys)) for keys in PROJECTION.indexes])
         return made
 
     def scan_and_insert(self) -> float:
         documents = list(self.journal.database[collection_name(PROJECTION.name, 1)].find())
-        bare = self._empty("bare", PROJECTION)
+        bare = self._bare()
         seconds, begun = self.scan(), time.perf_counter()
         for start in range(0, len(documents), INSERTED_AT_ONCE):
             bare.insert_many(documents[start : start + INSERTED_AT_ONCE])
