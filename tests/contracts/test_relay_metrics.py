@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapters.kafka.progress import progress
+from adapters.telemetry.dead_letters import DeadLetterMetrics
 from adapters.telemetry.metrics import start_metrics
 from tests.collector import collecting
 from tests.contracts.feed import save_users
@@ -78,6 +79,7 @@ def test_a_relay_that_waits_for_its_turn_tells_that_and_no_position(log, databas
 
 
 def test_every_metric_is_described_and_every_described_one_is_recorded(log, database, broker, meter, told, collector):
+    DeadLetterMetrics(meter).tell({"people": 1})
     with Relaying(database, broker, meter=meter):
         save_users(log, 1)
         wait_until(lambda: told("position") == 2, "the relay at the log's end")
