@@ -27,9 +27,10 @@ class Recent:
                 self._bytes = 0
             self._commits.append((commit, size))
             self._bytes += size
-            # An interrupted caller may have left the sum too large.
             while self._commits and (len(self._commits) > MAX_COMMITS or self._bytes > MAX_BYTES):
                 self._bytes -= self._commits.popleft()[1]
+            if not self._commits:  # an interrupted caller may have left the sum too large
+                self._bytes = 0
 
     def after(self, position: int) -> Sequence[Placed]:
         """At most MAX_EVENTS events from `position` + 1 on; empty when they are not here, whether they exist or not."""
