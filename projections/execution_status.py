@@ -120,8 +120,15 @@ def several(executions: Iterable[UUID]) -> Query:
     return Query("execution_status", {"_id": {"$in": list(executions)}})
 
 
+class Unfinished(msgspec.Struct, frozen=True):
+    """One run that has not ended, without what it runs."""
+
+    id: UUID
+    status: Status
+
+
 def unfinished() -> Query:
-    return Query("execution_status", {"ended_at": None})
+    return Query("execution_status", {"ended_at": None}, fields=("status",))
 
 
 PROJECTION = Projection("execution_status", 1, fold, indexes=((("ended_at", 1),),), announce=announce)

@@ -60,6 +60,12 @@ class Query(msgspec.Struct, frozen=True):
     filter: Mapping[str, Any]
     sort: tuple[tuple[str, int], ...] = ()
     limit: int = 0
+    fields: tuple[str, ...] = ()
+    """Only these, and the id; without any, all."""
+
+    @property
+    def selection(self) -> Mapping[str, bool] | None:
+        return dict.fromkeys(("_id", *self.fields), True) if self.fields else None
 
 
 class Projection(msgspec.Struct, frozen=True):

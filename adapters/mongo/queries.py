@@ -25,7 +25,7 @@ class MotorReadModels:
         """What a query asks for, as the type given. Raises LogUnavailable."""
         documents = self._database[collection_name(query.projection, await self.generation(query.projection))]
         with reachable():
-            cursor = documents.find(query.filter, sort=list(query.sort) or None, limit=query.limit)
+            cursor = documents.find(query.filter, query.selection, sort=list(query.sort) or None, limit=query.limit)
             return [as_type(document, kind) async for document in cursor]
 
     async def generation(self, projection: str) -> int:

@@ -150,7 +150,7 @@ class MongoReadModels:
         """What a query asks for, as the type given."""
         documents = self._documents(query.projection, self.generation(query.projection))
         with reachable():
-            found = documents.find(query.filter, sort=list(query.sort) or None, limit=query.limit)
+            found = documents.find(query.filter, query.selection, sort=list(query.sort) or None, limit=query.limit)
             return [as_type(document, kind) for document in found]
 
     def delete(self, projection: str, ids: Sequence[UUID]) -> None:
@@ -194,9 +194,7 @@ class MongoUnfinishedRuns:
         self._read_models = read_models
 
     def unfinished(self) -> Sequence[UUID]:
-        return [
-            run.id for run in self._read_models.find(execution_status.unfinished(), execution_status.ExecutionStatus)
-        ]
+        return [run.id for run in self._read_models.find(execution_status.unfinished(), execution_status.Unfinished)]
 
 
 def as_type(document: Mapping[str, Any], kind: type[T]) -> T:

@@ -45,7 +45,7 @@ def _status(container: "Core") -> dict[str, Any]:
     from projections import execution_status  # noqa: PLC0415
     from projections.registry import EFFECTS, READ_MODELS  # noqa: PLC0415
 
-    unfinished = container.read_models().find(execution_status.unfinished(), execution_status.ExecutionStatus)
+    unfinished = container.read_models().find(execution_status.unfinished(), execution_status.Unfinished)
     return {
         "events": container.log().head(),
         "unfinished": len(unfinished),

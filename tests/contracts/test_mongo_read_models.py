@@ -57,6 +57,12 @@ def test_documents_and_cursor_change_together(store):
     assert documents(store, STATUS) == [{"_id": RUN, "status": "queued", "position": 7, "lane": 0}]
 
 
+def test_who_asks_for_some_fields_is_sent_no_others_and_the_id(store):
+    store.commit([Move(store.claim(STATUS, 0), 7, put(status="queued", script="a long one", position=7))])
+    (found,) = store.find(execution_status.unfinished(), dict)
+    assert found == {"id": RUN, "_id": RUN, "status": "queued"}
+
+
 def test_numbers_are_added_to_what_is_there(store):
     cursor = store.claim(STATUS, 0)
     store.commit([Move(cursor, 1, {RUN: Change({}, {"runs": 2}, 1)})])
