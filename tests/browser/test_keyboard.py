@@ -18,8 +18,7 @@ def tab_to(page: Page, name: str, key: str = "Tab", most: int = 40) -> None:
 
 
 def test_a_journey_by_keyboard_from_the_account_to_the_logout(page: Page, name: str):
-    person = Person(page, name)
-    keys = page.keyboard
+    person, keys = Person(page, name), page.keyboard
     page.goto("/")
     expect(page.get_by_label("User name")).to_be_focused()
     tab_to(page, "Create an account")
@@ -38,6 +37,7 @@ def test_a_journey_by_keyboard_from_the_account_to_the_logout(page: Page, name: 
     expect(page.get_by_role("main")).to_be_focused()
     keys.press("Tab")
     expect(page.get_by_label("Language")).to_be_focused()
+    expect(page.get_by_role("region", name="Script").get_by_role("button")).to_be_enabled()  # else Tab passes it by
     keys.press("Tab")
     keys.press("Tab")
     expect(person.script).to_be_focused()
@@ -90,3 +90,18 @@ def test_a_run_opened_in_a_narrow_window_has_the_focus_and_gives_it_back(new_per
     tab_to(person.page, "All runs", "Shift+Tab", most=1)
     person.page.keyboard.press("Enter")
     expect(person.runs.last).to_be_focused()
+
+
+def test_each_screen_has_a_title_of_its_own(page: Page, name: str):
+    page.goto("/")
+    expect(page).to_have_title("Log in · Runledger")
+    person = Person(page, name)
+    person.register()
+    expect(page).to_have_title("Editor · Runledger")
+    person.run_to_the_end("print('titled')")
+    person.open_details()
+    expect(page).to_have_title("Run · Runledger")
+    person.open_runs()
+    expect(page).to_have_title("Runs · Runledger")
+    page.goto("/#/nowhere")
+    expect(page).to_have_title("Not found · Runledger")
