@@ -31,6 +31,11 @@ def last_event(system: System, user: str) -> tuple[str, str]:
     return last["type"], last["actor"]
 
 
+def in_words(system: System) -> str:
+    """The accounts, a line each."""
+    return system.cli("users", "list").stdout.decode()
+
+
 def lock(client: httpx.Client) -> None:
     assert [log_in(client, "no no no no") for _ in range(5)] == [401] * 5
     assert log_in(client, PASSWORD) == 429
@@ -67,6 +72,7 @@ def test_an_account_is_unlocked_and_an_open_one_is_left_alone(running_system, ad
         m for m in json.loads(running_system.cli("users", "list", "--json").stdout) if m["username"] == ada.username
     )
     assert member["locked_until"]
+    assert re.search(rf"{ada.username}.* {member['locked_until'][11:19]}", in_words(running_system))
     assert running_system.cli("users", "unlock", ada.username).stdout.decode() == f"`{ada.username}` is open.\n"
     assert last_event(running_system, member["id"]) == ("User.Unlocked", "operator")
     before = json.loads(running_system.cli("users", "unlock", ada.username, "--json").stdout)["position"]
@@ -75,12 +81,12 @@ def test_an_account_is_unlocked_and_an_open_one_is_left_alone(running_system, ad
 
 
 def test_accounts_are_listed_with_their_roles(running_system, ada):
-    members = {
-        member["username"]: member for member in json.loads(running_system.cli("users", "list", "--json").stdout)
-    }
+    listed = json.loads(running_system.cli("users", "list", "--json").stdout)
+    members = {member["username"]: member for member in listed}
+    assert [*members][:: len(members) - 1] == ["admin", ada.username], "in the order they were made"
     assert (members["admin"]["role"], members[ada.username]["role"]) == ("admin", "user")
     assert members[ada.username]["locked_until"] is None
-    assert ada.username in running_system.cli("users", "list").stdout.decode()
+    assert re.search(rf"{members[ada.username]['id']} +{ada.username} +user ", in_words(running_system))
 
 
 @pytest.mark.parametrize("command", ["reset-password", "unlock"])
