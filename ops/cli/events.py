@@ -23,6 +23,8 @@ app.command("export")(export.export)
 app.command("mirror")(mirror.mirror)
 
 LOOK_EVERY_SECONDS = 0.2
+DIGITS = 19
+"""No position has more."""
 
 
 Stream = Annotated[UUID | None, typer.Option(parser=as_id, metavar="ID", help="Only this stream's.")]
@@ -149,7 +151,7 @@ def _one(ledger: "Ledger", event: str) -> "Entry":
     from application.ledger import Selection  # noqa: PLC0415
 
     if event.isdecimal():
-        found = ledger.find(int(event)) if int(event) <= ledger.head() else None
+        found = ledger.find(int(event)) if len(event) <= DIGITS and int(event) <= ledger.head() else None
     else:
         with progress("positions") as tell:
             found = next(ledger.entries(Selection(id=_id(event)), tell=tell), None)
