@@ -1,10 +1,11 @@
-"""A collector that takes metrics by OTLP over HTTP and remembers what it was last told."""
+"""A collector that takes metrics and spans by OTLP over HTTP and remembers what it was last told."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.receiver import receiving
 
@@ -14,6 +15,9 @@ class Collector:
         self.metrics: dict[str, tuple[str, str]] = {}
         """The kind and unit of each name."""
         self.services: set[str] = set()
+        """Who sent metrics."""
+        self.traced: set[str] = set()
+        """Who sent spans."""
         self._values: dict[tuple[str, str], float] = {}
 
     def value(self, name: str, error: str = "") -> float | None:
@@ -24,12 +28,14 @@ class Collector:
         """One export replaces the one before: what it does not tell is not known."""
         self._values = {}
         for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
-            self.services |= {
-                one.value.string_value for one in resource.resource.attributes if one.key == "service.name"
-            }
+            self.services.add(_attribute(resource.resource, "service.name"))
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     self._take(metric)
+
+    def take_spans(self, body: bytes) -> None:
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            self.traced.add(_attribute(resource.resource, "service.name"))
 
     def _take(self, metric: Any) -> None:
         kind = metric.WhichOneof("data")
@@ -48,8 +54,11 @@ def collecting() -> Iterator[tuple[Collector, str]]:
     collector = Collector()
 
     def take(path: str, body: bytes) -> None:
-        if path == "/v1/metrics":
-            collector.take(body)
+        match path:
+            case "/v1/metrics":
+                collector.take(body)
+            case "/v1/traces":
+                collector.take_spans(body)
 
     with receiving(take) as endpoint:
         yield collector, endpoint

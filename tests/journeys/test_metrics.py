@@ -1,4 +1,4 @@
-"""The whole system tells its figures to a collector, or to a file."""
+"""The whole system tells its figures and spans to a collector, or to files."""
 
 from contextlib import closing
 
@@ -8,7 +8,7 @@ from tests.journeys.conftest import execute, result_of
 from tests.system import running_on
 
 
-def test_a_collector_is_told_what_the_relay_did(tmp_path, monkeypatch):
+def test_a_collector_is_told_what_the_relay_did_and_what_was_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "500")
     (tmp_path / "data").mkdir(mode=0o700)
     with collecting() as (collector, endpoint):
@@ -18,7 +18,8 @@ def test_a_collector_is_told_what_the_relay_did(tmp_path, monkeypatch):
             wait_until(lambda: (collector.value("runledger_relay_events") or 0) >= position, "the run's events")
             assert collector.services == {"runledger-worker"}
             assert collector.value("runledger_relay_active") == 1
-    assert not (tmp_path / "data" / "metrics").exists()
+    assert "runledger-api" in collector.traced
+    assert [folder for folder in ("metrics", "traces") if (tmp_path / "data" / folder).exists()] == []
 
 
 def test_without_one_they_are_in_the_data_folder(tmp_path):
