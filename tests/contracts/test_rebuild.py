@@ -115,6 +115,17 @@ def test_a_rebuild_makes_the_same_documents_and_they_are_asked_from_then_on(mode
     assert models.generations.pointer("people").previous.number == 1
 
 
+def test_a_rebuild_of_a_paused_one_brings_it_to_the_logs_end_and_it_stays_paused(models):
+    save_users(models.log, 10)
+    models.fold_live()
+    models.generations.pause("people", is_paused=True)
+    save_users(models.log, 10)
+    assert models.rebuild() == 2
+    assert models.generations.pointer("people").is_paused
+    assert max(models.store.positions("people").values()) == models.log.head()
+    assert models.verify().findings == ()
+
+
 def test_a_rebuild_and_a_rollback_tell_how_far_they_are_to_the_very_end(models):
     save_users(models.log, 30)
     models.rebuild()
