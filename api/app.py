@@ -7,7 +7,22 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract
 from quart import Quart, Response, current_app, g, request
 
-from api import auth, catalogue, dead_letters, executions, health, live, openapi, page, problems, projections, replays
+from api import (
+    all_executions,
+    auth,
+    catalogue,
+    dead_letters,
+    events,
+    executions,
+    health,
+    live,
+    openapi,
+    page,
+    problems,
+    projections,
+    replays,
+    users,
+)
 from api.backend import Backend, backend
 from api.live_feeds import LiveFeeds, live_feeds
 from api.live_streams import LiveStreams, live_streams
@@ -15,6 +30,10 @@ from api.messages import answer
 from api.sessions import check_same_site
 
 BODY_BYTES = 8 * 1024 * 1024
+RESOURCES = (
+    *(auth, executions, live, catalogue, projections, replays, dead_letters),
+    *(all_executions, events, users, health, page),
+)
 
 tracer = trace.get_tracer("runledger.api")
 
@@ -24,7 +43,7 @@ def create_app(with_backend: Backend | None) -> Quart:
     app = Quart("runledger", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.extensions["runledger"] = with_backend
-    for resource in (auth, executions, live, catalogue, projections, replays, dead_letters, health, page):
+    for resource in RESOURCES:
         app.register_blueprint(resource.blueprint)
     app.add_url_rule("/openapi.json", "openapi", _document)
     problems.register(app)

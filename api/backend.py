@@ -15,7 +15,7 @@ from api.ports import Bus, ReadModels
 from application.accounts import Accounts
 from application.dead_letters import DeadLetters
 from application.executions import Executions
-from application.moments import Times
+from application.ledger import Ledger
 from application.ports import Clock, EventLog, Ids, Runtime, Seals
 from application.read_models import ReadModels as Steering
 from application.replays import Replays
@@ -37,7 +37,7 @@ class Backend(msgspec.Struct, frozen=True):
     lookout: Lookout
     dead_letters: DeadLetters
     mailbox: Mailbox
-    times: Times
+    ledger: Ledger
     replays: Replays
     past: Past
     read_models: ReadModels

@@ -102,7 +102,7 @@ async def show_execution(id: UUID) -> Response:
     """One run, with its script and stdin: as it is, or as it was at a position of the log or at a time."""
     wanted = query(ShowQuery)
     events = await own_events(id, await current_account())
-    moment = await crossing(position_of, backend().times, wanted.at_position, wanted.at_time)
+    moment = await crossing(position_of, backend().ledger, wanted.at_position, wanted.at_time)
     if moment is None:
         run = await status_of(backend(), id, max(wanted.min_position, events[0].position))
     else:

@@ -41,13 +41,17 @@ class Selection(msgspec.Struct, frozen=True):
     correlation: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
+    actor: str | None = None
+    upto: int | None = None
+    """No position behind this one."""
 
     def holds(self, entry: Entry) -> bool:
-        wanted = ("stream", "type", "id", "correlation")
+        wanted = ("stream", "type", "id", "correlation", "actor")
         return (
             all(getattr(self, name) in {None, getattr(entry, name)} for name in wanted)
             and (self.since is None or entry.at >= self.since)
             and (self.until is None or entry.at < self.until)
+            and (self.upto is None or entry.position <= self.upto)
         )
 
 

@@ -74,6 +74,25 @@ def page(owner: UUID | None, before: int | None, limit: int) -> Query:
     return Query("execution_history", conditions, (("requested_position", DESCENDING),), limit)
 
 
+def of_all(status: Status | None, owner: UUID | None, before: int | None, limit: int) -> Query:
+    """Everybody's runs, or those that stand so, or of one person, newest first."""
+    query = page(owner, before, limit)
+    return query if status is None else msgspec.structs.replace(query, filter={**query.filter, "status": status.value})
+
+
+def queue(after: int, limit: int) -> Query:
+    """The runs that wait for a sandbox, requested after a position, the first to come first."""
+    conditions = {"status": Status.QUEUED.value, "requested_position": {"$gt": after}}
+    return Query("execution_history", conditions, (("requested_position", ASCENDING),), limit)
+
+
 PROJECTION = Projection(
-    "execution_history", 1, fold, indexes=((("owner", ASCENDING), ("requested_position", DESCENDING)),)
+    "execution_history",
+    2,
+    fold,
+    indexes=(
+        (("owner", ASCENDING), ("requested_position", DESCENDING)),
+        (("status", ASCENDING), ("requested_position", DESCENDING)),
+        (("requested_position", DESCENDING),),
+    ),
 )

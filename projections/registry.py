@@ -2,6 +2,7 @@
 
 from projections import (
     admin_feed,
+    event_stats,
     execution_history,
     execution_status,
     maintenance_tasks,
@@ -9,6 +10,8 @@ from projections import (
     replay_tasks,
     replays,
     sandbox_tasks,
+    usage,
+    user_directory,
 )
 from projections.projection import Projection
 
@@ -18,6 +21,9 @@ READ_MODELS: tuple[Projection, ...] = (
     me_feed.PROJECTION,
     admin_feed.PROJECTION,
     replays.PROJECTION,
+    user_directory.PROJECTION,
+    usage.PROJECTION,
+    event_stats.PROJECTION,
 )
 EFFECTS: tuple[Projection, ...] = (
     sandbox_tasks.EXECUTOR,

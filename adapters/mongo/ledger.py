@@ -78,6 +78,7 @@ class MongoLedger:
         first, last = self._bounds(wanted, after, head)
         matching = {"e.t": wanted.type} if wanted.type else None
         needles = [str(id).encode() for id in (wanted.id, wanted.correlation) if id]
+        needles += [msgspec.json.encode(wanted.actor)] if wanted.actor else []
         for position, line in self._placed(first, last, matching, tell):
             if wanted.type in {None, line.type} and all(needle in line.data for needle in needles):
                 yield position, line
@@ -85,6 +86,8 @@ class MongoLedger:
     def _bounds(self, wanted: Selection, after: int, head: int) -> tuple[int, int]:
         if wanted.since:
             after = max(after, self._walk.positions_before(wanted.since - CLOCKS_APART, head))
+        if wanted.upto is not None:
+            head = min(head, wanted.upto)
         if wanted.until:
             head = min(head, self._walk.positions_before(wanted.until + CLOCKS_APART, head))
         return after, head

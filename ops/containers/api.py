@@ -27,7 +27,7 @@ class Api(Core):
         lookout=Core.lookout,
         dead_letters=Core.dead_letters,
         mailbox=Core.mailbox,
-        times=Core.ledger,
+        ledger=Core.ledger,
         past=Core.past,
         replays=Core.replays,
         read_models=providers.Singleton(

@@ -41,6 +41,7 @@ def test_whoever_is_not_logged_in_gets_401_exactly_where_the_document_says_so(ru
             if not path.startswith("/api/v1") or path.endswith(("/login", "/register")):
                 continue
             for method, operation in operations.items():
-                place = path.removeprefix("/api/v1").format(id=UUID(int=1), stream="stdout", name="execution_status")
+                fields = {"id": UUID(int=1), "stream": "stdout", "name": "execution_status", "position": 1}
+                place = path.removeprefix("/api/v1").format(**fields)
                 answer = stranger.request(method, place)
                 assert (answer.status_code == 401) == ("401" in operation["responses"]), (method, path, answer)

@@ -1,0 +1,77 @@
+"""Everybody's runs, for admins: without scripts and titles, which are their owners'."""
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+from quart import Blueprint, Response
+
+from api.backend import backend
+from api.messages import Position, answer, query
+from api.openapi import Description, describe
+from api.sessions import current_admin
+from api.views import ExecutionView, row_view
+from api.waiting import until
+from domain.execution import Status
+from projections import execution_history
+from projections.execution_history import ExecutionRow
+from projections.projection import Query
+
+blueprint = Blueprint("all executions", __name__, url_prefix="/api/v1/admin")
+
+PROJECTION = execution_history.PROJECTION.name
+
+
+class OwnedView(ExecutionView, frozen=True, kw_only=True):
+    """One run, and whose it is."""
+
+    owner: UUID
+
+
+class OwnedPage(msgspec.Struct, frozen=True):
+    items: list[OwnedView]
+    next: str | None
+    """Send it as `cursor` for the next page; null on the last one."""
+
+
+class QueueQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cursor: Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 30
+    min_position: Position = 0
+
+
+class AllQuery(QueueQuery, frozen=True, forbid_unknown_fields=True):
+    status: Status | None = None
+    owner: UUID | None = None
+
+
+@blueprint.get("/executions")
+@describe(Description({200: OwnedPage}, (401, 403), query=AllQuery))
+async def list_all_executions() -> Response:
+    """Everybody's runs, newest first."""
+    await current_admin()
+    wanted = query(AllQuery)
+    before = int(wanted.cursor) if wanted.cursor else None
+    return await _page(execution_history.of_all(wanted.status, wanted.owner, before, wanted.limit + 1), wanted)
+
+
+@blueprint.get("/queue")
+@describe(Description({200: OwnedPage}, (401, 403), query=QueueQuery))
+async def show_queue() -> Response:
+    """The runs that wait for a sandbox, the first to come first."""
+    await current_admin()
+    wanted = query(QueueQuery)
+    return await _page(execution_history.queue(int(wanted.cursor or 0), wanted.limit + 1), wanted)
+
+
+async def _page(asked: Query, wanted: QueueQuery) -> Response:
+    await until(backend(), PROJECTION, wanted.min_position)
+    rows = await backend().read_models.find(asked, ExecutionRow)
+    shown = rows[: wanted.limit]
+    next = str(shown[-1].requested_position) if len(rows) > wanted.limit else None
+    return answer(OwnedPage([owned_view(row) for row in shown], next))
+
+
+def owned_view(row: ExecutionRow) -> OwnedView:
+    return OwnedView(**msgspec.structs.asdict(row_view(row)), owner=row.owner)
