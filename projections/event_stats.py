@@ -6,17 +6,15 @@ from datetime import date
 import msgspec
 
 from application.ports import Recorded
-from projections.projection import ASCENDING, Add, Projection, Put, Query, Step
+from projections.projection import Add, Projection, Query
 
 
 class EventCount(msgspec.Struct, frozen=True):
-    """What one lane holds of one type from one day."""
+    """What one lane holds of one type from one day: its id says which."""
 
-    day: date
-    type: str
-    lane: int
+    id: str
     events: int
-    streams: int = 0
+    streams: int
     """Those that begin there."""
 
 
@@ -36,30 +34,30 @@ class EventStats(msgspec.Struct, frozen=True):
     by_lane: dict[str, Count]
 
 
-def fold(event: Recorded) -> Iterator[Step]:
-    day = f"{event.at:%F}"
-    id = f"{day}/{event.type}/{event.lane}"
-    yield Put(id, day=day, type=event.type, lane=event.lane)
-    yield Add(id, events=1, streams=int(event.version == 1))
+def fold(event: Recorded) -> Iterator[Add]:
+    yield Add(
+        f"{event.at.date().isoformat()}/{event.type}/{event.lane}", events=1, streams=1 if event.version == 1 else 0
+    )
 
 
 def since(first: date) -> Query:
     """The days from this one on."""
-    return Query("event_stats", {"day": {"$gte": first.isoformat()}})
+    return Query("event_stats", {"_id": {"$gte": first.isoformat()}})
 
 
 def added_up(found: Iterable[EventCount]) -> EventStats:
     stats = EventStats(Count(), {}, {}, {})
     for one in found:
+        day, type, lane = one.id.split("/")
         for count in (
             stats.total,
-            stats.by_type.setdefault(one.type, Count()),
-            stats.by_day.setdefault(one.day.isoformat(), Count()),
-            stats.by_lane.setdefault(str(one.lane), Count()),
+            stats.by_type.setdefault(type, Count()),
+            stats.by_day.setdefault(day, Count()),
+            stats.by_lane.setdefault(lane, Count()),
         ):
             count.events += one.events
             count.streams += one.streams
     return stats
 
 
-PROJECTION = Projection("event_stats", 1, fold, indexes=((("day", ASCENDING),),), is_by_stream=False)
+PROJECTION = Projection("event_stats", 1, fold, is_by_stream=False)

@@ -22,7 +22,7 @@ class Usage(msgspec.Struct, frozen=True):
 def fold(event: Recorded) -> Iterator[Step]:
     match event.data:
         case Execution.Requested(owner=owner):
-            day = f"{event.at:%F}"
+            day = event.at.date().isoformat()
             id = f"{owner}/{day}/{event.lane}"
             yield Put(id, owner=owner, day=day)
             yield Add(id, runs=1)

@@ -56,8 +56,8 @@ def test_the_runs_of_a_day_are_kept_per_lane_and_added_up():
 
 
 def test_the_figures_of_the_log_count_events_and_the_streams_that_begin():
-    documents = documents_of(event_stats.PROJECTION, in_lanes(0, 3)).values()
-    stats = event_stats.added_up(typed(one, EventCount) for one in documents)
+    documents = documents_of(event_stats.PROJECTION, in_lanes(0, 3)).items()
+    stats = event_stats.added_up(typed({**one, "id": id}, EventCount) for id, one in documents)
     assert (stats.total.events, stats.total.streams) == (10, 2)
     assert stats.by_type["Execution.Started"].events == 2
     assert {lane: count.events for lane, count in stats.by_lane.items()} == {"0": 5, "3": 5}
