@@ -59,7 +59,8 @@ def test_the_figures_of_the_log_count_events_and_the_streams_that_begin():
     documents = documents_of(event_stats.PROJECTION, in_lanes(0, 3)).items()
     stats = event_stats.added_up(typed({**one, "id": id}, EventCount) for id, one in documents)
     assert (stats.total.events, stats.total.streams) == (10, 2)
-    assert stats.by_type["Execution.Started"].events == 2
+    assert (stats.by_type["Execution.Started"].events, stats.by_type["Execution.Started"].streams) == (2, 0)
+    assert stats.by_type["Execution.Requested"].streams == 2
     assert {lane: count.events for lane, count in stats.by_lane.items()} == {"0": 5, "3": 5}
     assert list(stats.by_day) == ["2026-01-01"]
 
