@@ -1,9 +1,16 @@
 """Moments of the past: a position of the log, or a time, which is a position because commit times never fall."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from domain.aggregate import DomainError
+
+EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+"""Any time before or after these means the same as they do, and can be moved a little without leaving the calendar."""
+
+
+def in_calendar(time: datetime) -> datetime:
+    return min(max(time, EARLIEST), LATEST)
 
 
 class NoSuchMoment(DomainError):

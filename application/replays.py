@@ -11,7 +11,7 @@ import msgspec
 
 from application.handler import change
 from application.ledger import Entry, Ledger
-from application.moments import NoSuchMoment
+from application.moments import NoSuchMoment, in_calendar
 from application.ports import Context, EventLog, Ids
 from application.replaying import Mark, Marks, Outlets, Selecting, TargetRefused
 from domain.aggregate import DomainError
@@ -194,14 +194,14 @@ class Replays:
         if wanted.first is not None:
             yield _within(wanted.first, head)
         if wanted.since:
-            yield self._ledger.position_at(wanted.since - MILLISECOND) + 1
+            yield self._ledger.position_at(in_calendar(wanted.since) - MILLISECOND) + 1
 
     def _lasts(self, wanted: Wanted, head: int) -> Iterator[int]:
         yield head
         if wanted.last is not None:
             yield _within(wanted.last, head)
         if wanted.until:
-            if not (found := self._ledger.position_at(wanted.until - MILLISECOND)):
+            if not (found := self._ledger.position_at(in_calendar(wanted.until) - MILLISECOND)):
                 raise NoSuchMoment(f"Nothing had happened by {wanted.until.isoformat()}; name a later time.")
             yield found
 

@@ -14,8 +14,9 @@ from adapters.mongo.connection import durable, reachable
 from adapters.mongo.integrity import Integrity
 from adapters.mongo.journal import Journal
 from adapters.mongo.keys import DataKeys
-from adapters.mongo.walk import NEVER, Walk
+from adapters.mongo.walk import Walk
 from application.ledger import Entry, Finding, Flaw, Selection, Statistics, Tally
+from application.moments import in_calendar
 from application.ports import ContentUnreadable, UnreadableEvent
 from application.progress import Tell, tell_nobody
 from domain.sealed import Sealed
@@ -85,11 +86,11 @@ class MongoLedger:
 
     def _bounds(self, wanted: Selection, after: int, head: int) -> tuple[int, int]:
         if wanted.since:
-            after = max(after, self._walk.positions_before(wanted.since - CLOCKS_APART, head))
+            after = max(after, self._walk.positions_before(in_calendar(wanted.since) - CLOCKS_APART, head))
         if wanted.upto is not None:
             head = min(head, wanted.upto)
         if wanted.until:
-            head = min(head, self._walk.positions_before(wanted.until + CLOCKS_APART, head))
+            head = min(head, self._walk.positions_before(in_calendar(wanted.until) + CLOCKS_APART, head))
         return after, head
 
     def _placed(
@@ -163,8 +164,8 @@ class MongoLedger:
 
 def _next_millisecond(time: datetime) -> datetime:
     """Commit times are kept in milliseconds."""
-    this = time.replace(microsecond=time.microsecond // 1000 * 1000)
-    return this + timedelta(milliseconds=1) if this < NEVER.replace(microsecond=0) else NEVER
+    time = in_calendar(time)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000) + timedelta(milliseconds=1)
 
 
 def _entry(position: int, line: Line) -> Entry:

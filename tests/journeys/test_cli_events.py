@@ -50,6 +50,9 @@ def test_list_finds_events_by_stream_type_position_and_time(running_system, run)
     around = ["--since", started["at"], "--until", next.isoformat()]
     assert events(running_system, "list", *around) == [started]
     assert events(running_system, "list", "--until", "2020-01-01") == []
+    assert events(running_system, "list", "--since", "9999-12-31T23:59:59.999999") == []
+    always = ["--since", "0001-01-01", "--until", "9999-12-31T23:59:59.999999"]
+    assert len(events(running_system, "list", *always, "--limit", 3)) == 3
     assert b"There are no such events." in running_system.cli("events", "list", "--until", "2020-01-01").stdout
 
 

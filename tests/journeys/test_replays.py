@@ -195,6 +195,9 @@ def test_an_admin_replays_over_http(system, admin):
     wanted = {"target": {"kind": "file", "name": "http.jsonl"}, "selection": {"types": [STARTED]}, "speed": 2.0}
     before = head(system)
     preview = admin.post("/admin/replays", json=wanted | {"is_dry_run": True})
+    always = {"since": "0001-01-01T00:00:00+14:00", "until": "9999-12-31T23:59:59.999999-14:00"}
+    of_all_time = wanted | {"is_dry_run": True, "selection": {"types": [STARTED], **always}}
+    assert admin.post("/admin/replays", json=of_all_time).json()["events"] == preview.json()["events"]
     assert (preview.status_code, preview.json()["by_type"].keys()) == (200, {STARTED})
     assert head(system) == before
     prepared = admin.post("/admin/replays", json=wanted)
