@@ -14,11 +14,12 @@ def tell_nobody(_done: int, _total: int) -> None:
 
 
 class Reached(msgspec.Struct, frozen=True):
-    """How far some work is: `upto` of `of` positions."""
+    """How far some work is: `upto` of `of` positions, or of events."""
 
     kind: str
-    """`rebuild`, `roll_back` or `verify`."""
+    """`rebuild`, `roll_back` or `verify`, in positions; `replay`, in events."""
     name: str
+    """Of the read model, or the replay's id."""
     upto: int
     of: int
 

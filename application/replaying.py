@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from threading import Event, Thread
 from typing import Protocol
 from uuid import UUID
@@ -13,6 +14,7 @@ import msgspec
 from application.backlog import Backlog
 from application.handler import change
 from application.ports import Clock, Context, EventLog, LogUnavailable, UnreadableEvent
+from application.progress import Progress, Tell
 from domain.aggregate import DomainError
 from domain.replay import Kind, Replay, ReplayStatus, Selection
 
@@ -154,6 +156,7 @@ class Replaying:
         selecting: Selecting,
         marks: Marks,
         outlets: Mapping[Kind, Callable[[], Outlets]],
+        progress: Progress,
     ) -> None:
         self._log = log
         self._clock = clock
@@ -162,6 +165,7 @@ class Replaying:
         self._selecting = selecting
         self._marks = marks
         self._outlets = outlets
+        self._progress = progress
 
     def run(self, stop: Event) -> None:
         """Work until told to stop."""
@@ -195,7 +199,8 @@ class Replaying:
     def _see_to(self, task: ReplayTask, is_to_stop: Callable[[], bool]) -> None:
         replay = self._log.load(Replay, task.replay)
         if replay.status is ReplayStatus.RUNNING:
-            session = Session(self._log, self._selecting, self._marks, replay, is_to_stop)
+            tell = partial(self._progress.tell, "replay", str(replay.id))
+            session = Session(self._log, self._selecting, self._marks, replay, is_to_stop, tell)
             self._replay(task, session, self._outlets[replay.target.kind]())
             replay = self._log.load(Replay, task.replay)
         if replay.status.leaves_nothing and not replay.is_discarded:
@@ -229,12 +234,19 @@ class Session:
     """One replay while it runs here: from its mark to the end, a pause, a cancellation, or a stop."""
 
     def __init__(
-        self, log: EventLog, selecting: Selecting, marks: Marks, replay: Replay, is_to_stop: Callable[[], bool]
+        self,
+        log: EventLog,
+        selecting: Selecting,
+        marks: Marks,
+        replay: Replay,
+        is_to_stop: Callable[[], bool],
+        tell: Tell,
     ) -> None:
         self._log = log
         self._selecting = selecting
         self._marks = marks
         self._is_to_stop = is_to_stop
+        self._tell = tell
         self._looked_at = time.monotonic()
         self._pace = Pace(replay.speed)
         self.replay = replay
@@ -247,6 +259,7 @@ class Session:
             for events, upto in self._steps():
                 written = outlet.write(events, upto, self.mark)
                 self._move(written, position=upto, events=self.mark.events + len(events))
+                self._tell(self.mark.events, self.replay.total)
                 if not self._may_go_on(self._pace.wait_after(len(events))):
                     return None
             return self._end(outlet)

@@ -10,6 +10,7 @@ from typing import Any
 from application.ports import Recorded
 from domain.execution import Execution
 from domain.read_model import ReadModel
+from domain.replay import Replay
 from projections.projection import Add, Projection
 
 
@@ -27,6 +28,8 @@ def about(event: Recorded) -> str:
             return outcome.status.value
         case ReadModel.Ended(work=work):
             return work.ending.value
+        case Replay.Prepared(target=target):
+            return target.kind.value
         case ReadModel.Named() | ReadModel.Event():
             return getattr(data, "projection", "")
     return ""

@@ -65,15 +65,23 @@ class Workers(Core):
         MongoTasks, Core.read_models, providers.Object(REPLAY_TASKS), providers.Object(ReplayTask)
     )
     replay_backlog = providers.Singleton(Backlog, replay_tasks)
+    progress = providers.Singleton(RedisProgress, Core.redis)
     replaying = providers.Singleton(
-        Replaying, Core.log, Core.clock, replay_backlog, roles, Core.selecting, Core.replay_marks, Core.outlets
+        Replaying,
+        Core.log,
+        Core.clock,
+        replay_backlog,
+        roles,
+        Core.selecting,
+        Core.replay_marks,
+        Core.outlets,
+        progress,
     )
 
     own_hands = providers.Singleton(Own, Core.log, Core.read_models, Core.stored)
     hands = providers.Singleton(
         Processes, own_hands, Core.log.provided.head, Core.log.provided.lanes, Core.settings.provided.rebuild_processes
     )
-    progress = providers.Singleton(RedisProgress, Core.redis)
     rebuild_of = providers.Factory(
         Rebuild, Core.read_models.provided.generations, Core.read_models, Core.log, hands, progress
     )

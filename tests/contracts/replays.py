@@ -11,6 +11,7 @@ import pytest
 from adapters.mongo.replays import MongoMarks, MongoSelecting
 from application import replaying
 from application.ports import Recorded
+from application.progress import tell_nobody
 from application.replaying import Mark, Outlets, Session, Stopped, TargetRefused, TargetUnavailable
 from domain.replay import Kind, Replay, Selection, Target
 from tests.contracts.event_log import OPERATOR
@@ -70,7 +71,7 @@ class OutletContract:
         return replay
 
     def session(self, replay: Replay, marks: MongoMarks | None = None) -> Session:
-        return Session(self.log, self.selecting, marks or self.marks, replay, lambda: False)
+        return Session(self.log, self.selecting, marks or self.marks, replay, lambda: False, tell_nobody)
 
     def run(self, replay: Replay, marks: MongoMarks | None = None) -> int:
         """How many events there were."""

@@ -173,6 +173,22 @@ def test_the_progress_of_a_rebuild_arrives_and_ends_with_live(running_system, pe
         assert last["upto"] == last["of"] > 0
 
 
+def test_the_progress_of_a_replay_arrives_and_ends_with_all_of_it(running_system, api):
+    wanted = {"target": {"kind": "file", "name": "told.jsonl"}, "selection": {"last": 3}}
+    replay = api.post("/admin/replays", json=wanted).json()
+    messages = messages_of(api, "admin")
+    next(messages)
+    assert api.post(f"/admin/replays/{replay['id']}/start").status_code == 202
+    steps = []
+    for message in messages:
+        if message.event == "progress":
+            steps.append(message.data)
+        if message.event == "event" and message.data["type"] == "Replay.Completed":
+            break
+    assert {(step["kind"], step["name"], step["of"]) for step in steps} == {("replay", replay["id"], 3)}
+    assert steps[-1]["upto"] == 3
+
+
 def test_a_client_that_does_not_read_is_closed_and_holds_up_nobody(running_system, api):
     redis = container_of(running_system).redis()
     reads = messages_of(api, "admin")
