@@ -1,6 +1,6 @@
 """The log, for admins: looked through from the log itself; its figures from a read model."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any
@@ -10,14 +10,14 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response
 
-from api.backend import backend, crossing
+from api.backend import Backend, backend, crossing
 from api.messages import Position, answer, query
 from api.openapi import Description, describe
 from api.problems import Problem
 from api.sessions import current_admin
 from api.waiting import until
 from application.causation import Branch, by_causation
-from application.ledger import Entry, Ledger, Selection, with_sealed
+from application.ledger import Entry, Ledger, Selection, exported, with_sealed
 from application.ports import LAST_POSITION
 from domain.sealed import Sealed
 from projections import event_stats
@@ -27,6 +27,7 @@ blueprint = Blueprint("events", __name__, url_prefix="/api/v1/admin/events")
 
 SPAN = 20_000
 """How many positions one request looks through at most."""
+LINES_AT_ONCE = 1_000
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +91,11 @@ class StatsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_position: Position = 0
 
 
+class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    after: Position = 0
+    """Only events after this position."""
+
+
 @blueprint.get("")
 @describe(Description({200: EventPage}, (401, 403), query=EventsQuery))
 async def list_events_of_all() -> Response:
@@ -107,6 +113,19 @@ async def show_event_stats() -> Response:
     await until(backend(), event_stats.PROJECTION.name, wanted.min_position)
     first = (backend().clock.now() - timedelta(days=wanted.days - 1)).date()
     return answer(event_stats.added_up(await backend().read_models.find(event_stats.since(first), EventCount)))
+
+
+@blueprint.get("/export")
+@describe(Description({200: bytes}, (401, 403), query=ExportQuery, media_type="application/jsonl"))
+async def export_events() -> Response:
+    """The log as JSON Lines, each event to the byte as it stands there; private content as ciphertext."""
+    await current_admin()
+    after = query(ExportQuery).after
+    if after > (head := await crossing(backend().ledger.head)):
+        raise Problem(422, f"There is no position {after} yet; the log ends at {head}.")
+    response = Response(_lines(backend(), after), content_type="application/jsonl")
+    response.timeout = None  # a log may be long
+    return response
 
 
 @blueprint.get("/<int:position>")
@@ -133,6 +152,16 @@ async def _found(position: int) -> Entry:
     if found is None:
         raise Problem(404, f"There is no event {position}.")
     return found
+
+
+async def _lines(backend: Backend, after: int) -> AsyncIterator[bytes]:
+    lines = backend.ledger.lines(after)
+    while some := await backend.cross(_some, lines):
+        yield some
+
+
+def _some(lines: Iterator[tuple[int, bytes]]) -> bytes:
+    return b"".join(exported(position, event) for position, event in islice(lines, LINES_AT_ONCE))
 
 
 def _page(ledger: Ledger, wanted: EventsQuery) -> EventPage:

@@ -10,7 +10,7 @@ from tests.system import System
 
 PASSWORD = "a long pass phrase"
 PLACES = ("executions", "queue", "users", f"users/{UUID(int=1)}", f"users/{UUID(int=1)}/overview", "events")
-OF_EVENTS = ("events/stats", "events/1", "events/1/trace")
+OF_EVENTS = ("events/export", "events/stats", "events/1", "events/1/trace")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_only_admins_may_look(person, place):
         *("executions?status=nope", "executions?owner=nope", "executions?limit=0", "executions?cursor=x"),
         *("queue?status=queued", "users?cursor=-1", "events?since=yesterday", "events?since=2026-01-01T00:00:00"),
         *("events?stream=1", "events?to_position=0", "events?nope=1", "events/stats?days=0"),
-        "executions?min_position=999999999",
+        *("executions?min_position=999999999", "events/export?after=999999999"),
     ],
 )
 def test_what_cannot_be_asked_is_said(api, question):
@@ -137,3 +137,11 @@ def test_each_equals_a_fold_of_the_log_also_after_a_rebuild(running_system, api,
     for arguments in (("verify", name, "--full"), ("rebuild", name, "--verify", "full"), ("verify", name, "--full")):
         done = running_system.cli("projections", *arguments, "--json")
         assert done.returncode == 0, done.stderr.decode()
+
+
+def test_the_log_is_exported_as_the_command_line_does_it(running_system, api):
+    lines = api.get("/admin/events/export").content.splitlines(keepends=True)
+    there = running_system.cli("events", "export", "--to", "-").stdout.splitlines(keepends=True)
+    assert 3 < len(lines) <= len(there)
+    assert lines == there[: len(lines)]
+    assert api.get("/admin/events/export", params={"after": 2}).content.splitlines(keepends=True)[0] == lines[2]
