@@ -14,7 +14,7 @@ from domain.dead_letter import DeadLetter, letters_of
 from projections import execution_history, execution_status, sandbox_tasks
 from projections.engine import Engine
 from projections.projection import Projection, Put
-from projections.registry import EFFECTS, READ_MODELS
+from projections.registry import ALL, EFFECTS, READ_MODELS
 from projections.store import Move
 from tests.faults.processes import wait_until
 from tests.projections.test_folds import AT, events_of_a_run, recorded
@@ -118,7 +118,7 @@ def seen_by(name: str, poison=lambda _: False) -> Projection:
             raise ValueError("poison")
         yield Put(event.stream, **{f"seen_{event.position}": True})
 
-    return Projection(name, 1, fold)
+    return Projection(name, ALL[name].version, fold)
 
 
 def seen(document: dict) -> list[int]:
@@ -171,7 +171,7 @@ def test_a_batch_that_no_transaction_can_hold_is_folded_in_parts(store, start, r
 
     events = [msgspec.structs.replace(events_of_a_run()[0], position=position) for position in range(1, 61)]
     store.commit([Move(store.claim(STATUS, 0), 60, {})])
-    start(Listed(events), Projection(HISTORY.name, 1, fold), STATUS)
+    start(Listed(events), Projection(HISTORY.name, HISTORY.version, fold), STATUS)
     reaches(HISTORY.name, 60)
     assert len(documents(store, HISTORY.name)) == 60
 
@@ -181,7 +181,7 @@ def test_one_event_that_no_transaction_can_hold_is_parked(store, start, reaches)
         if event.position == 2:
             yield from (Put(f"part {number}", content=b"x" * 300_000) for number in range(60))
 
-    start(Listed(two_runs()), Projection(HISTORY.name, 1, fold))
+    start(Listed(two_runs()), Projection(HISTORY.name, HISTORY.version, fold))
     reaches(HISTORY.name, 10)
     assert documents(store, HISTORY.name) == {}
     assert store.parked(store.claim(HISTORY, 0)) == {OTHER_RUN}
@@ -245,7 +245,7 @@ def test_whoever_is_shut_out_by_a_swap_goes_on_as_soon_as_the_new_one_is_live(
 
 
 def test_what_another_version_has_made_is_left_alone(store, start, reaches):
-    start(Listed(two_runs()), msgspec.structs.replace(seen_by(HISTORY.name), version=2), STATUS)
+    start(Listed(two_runs()), msgspec.structs.replace(seen_by(HISTORY.name), version=HISTORY.version + 1), STATUS)
     reaches(STATUS.name, 10)
     assert store.positions(HISTORY.name)[0] == 0
 
@@ -285,7 +285,7 @@ def test_a_document_that_the_store_refuses_parks_the_streams_that_change_it(stor
     def fold(event):
         yield Put(event.stream, **{f"seen_{event.position}": 2**70 if event.position == 5 else True})
 
-    start(Listed(two_runs()), Projection(HISTORY.name, 1, fold), STATUS)
+    start(Listed(two_runs()), Projection(HISTORY.name, HISTORY.version, fold), STATUS)
     reaches(HISTORY.name, 10)
     reaches(STATUS.name, 10)
     found = documents(store, HISTORY.name)

@@ -17,10 +17,10 @@ from adapters.kafka.topics import Difference, Refused, Seeded
 from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
 from domain.replay import Kind
+from tests.contracts import test_replays
 from tests.contracts.feed import FeedContract, by_lane, from_start, save_users, take, take_nothing
 from tests.contracts.mirroring import Relaying, true_places
 from tests.contracts.replays import named
-from tests.contracts.test_replays import TestTopics
 from tests.faults.brokers import records_at
 from tests.faults.processes import wait_until
 from tests.real_kafka import RealKafka
@@ -37,7 +37,7 @@ def broker(tmp_path_factory):
         yield server
 
 
-class TestReplayTopicsOnKafka(TestTopics):
+class TestReplayTopicsOnKafka(test_replays.TestTopics):
     """A topic there has a partition for each lane, and is deleted when it is thrown away."""
 
     partitions = 8
