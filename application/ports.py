@@ -1,8 +1,10 @@
 """What the application asks of the outside. Adapters implement these; nothing here knows how."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
+from threading import Event
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -282,6 +284,14 @@ class Tasks(Protocol[T_co]):
 
     def done(self, tasks: Sequence[UUID]) -> None:
         """Forget them; harmless when they are forgotten already."""
+
+
+class Roles(Protocol):
+    def hold(self, role: str) -> AbstractContextManager[Event | None]:
+        """While inside, nobody else holds this role. None where another process does; else set when it is lost.
+
+        Raises LogUnavailable.
+        """
 
 
 class UnfinishedRuns(Protocol):

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from functools import partial
 from threading import Event, Thread
 from typing import Protocol
@@ -13,7 +13,7 @@ import msgspec
 
 from application.backlog import Backlog
 from application.handler import change
-from application.ports import Clock, Context, EventLog, LogUnavailable, UnreadableEvent
+from application.ports import Clock, Context, EventLog, LogUnavailable, Roles, UnreadableEvent
 from application.progress import Progress, Tell
 from domain.aggregate import DomainError
 from domain.replay import Kind, Replay, ReplayStatus, Selection
@@ -137,11 +137,6 @@ class Outlets(Protocol):
 
     def discard(self, replay: Replay, mark: Mark) -> None:
         """Throw away what a replay has made; harmless when it is gone. Raises TargetUnavailable or LogUnavailable."""
-
-
-class Roles(Protocol):
-    def hold(self, role: str) -> AbstractContextManager[Event | None]:
-        """While inside, nobody else holds this role. None where another process does; else set when it is lost."""
 
 
 class Replaying:

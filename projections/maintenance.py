@@ -2,15 +2,13 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from functools import partial
 from threading import Event, Thread
-from typing import Protocol
 from uuid import UUID
 
 from application.backlog import Backlog
 from application.handler import change
-from application.ports import Clock, Context, EventLog, LogUnavailable
+from application.ports import Clock, Context, EventLog, LogUnavailable, Roles
 from application.progress import Progress
 from domain.read_model import Ending, ReadModel, Verification, Work, read_model_of
 from projections.generations import Generations
@@ -25,11 +23,6 @@ log = logging.getLogger(__name__)
 ACTOR = "worker:replay"
 IDLE_SECONDS = 1.0
 LONG = {Chore.REBUILD, Chore.ROLL_BACK, Chore.VERIFY}
-
-
-class Roles(Protocol):
-    def hold(self, role: str) -> AbstractContextManager[Event | None]:
-        """While inside, nobody else holds this role. None where another process does; else set when it is lost."""
 
 
 class Maintenance:

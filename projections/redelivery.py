@@ -8,10 +8,9 @@ from threading import Event
 from typing import Protocol
 
 from application.dead_letters import DeadLetters
-from application.ports import Clock, Context, EventLog, LogUnavailable, Recorded
+from application.ports import Clock, Context, EventLog, LogUnavailable, Recorded, Roles
 from domain.dead_letter import DeadLetter, letters_of
 from projections.mailbox import Mailbox, Parked, event_of, trouble_now
-from projections.maintenance import Roles
 from projections.projection import Projection
 
 log = logging.getLogger(__name__)
