@@ -45,7 +45,10 @@ class Discard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_letters() -> Response:
     """All parked events, each stream in order."""
     await current_admin()
-    return answer(LetterList(list(await crossing(backend().mailbox.all, query(LetterQuery).projection))))
+    wanted = query(LetterQuery).projection
+    if wanted is not None and wanted not in ALL:
+        raise Problem(422, f"There is no read model {wanted}; there are {', '.join(sorted(ALL))}.")
+    return answer(LetterList(list(await crossing(backend().mailbox.all, wanted))))
 
 
 @blueprint.get("/<path:id>")

@@ -44,7 +44,7 @@ def test_only_admins_may_look(person, place):
         *("executions?status=nope", "executions?owner=nope", "executions?limit=0", "executions?cursor=x"),
         *("queue?status=queued", "users?cursor=-1", "events?since=yesterday", "events?since=2026-01-01T00:00:00"),
         *("events?stream=1", "events?to_position=0", "events?nope=1", "events/stats?days=0"),
-        *("executions?min_position=999999999", "events/export?after=999999999"),
+        *("executions?min_position=999999999", "events/export?after=999999999", "dead-letters?projection=nope"),
     ],
 )
 def test_what_cannot_be_asked_is_said(api, question):
