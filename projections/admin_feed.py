@@ -35,4 +35,4 @@ def about(event: Recorded) -> str:
     return ""
 
 
-PROJECTION = Projection("admin_feed", 1, fold, is_by_stream=False)
+PROJECTION = Projection("admin_feed", 1, fold, is_by_stream=False, is_patient=True)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from application.ports import EventLog, Feed, LogUnavailable, Recorded, Subscription
 from projections.generations import Pointer
+from projections.held import Held
 from projections.projection import Projection
 from projections.store import Notices, ReadModels
 from projections.storing import Events, Listeners, Storing, by_lane
@@ -23,8 +24,8 @@ PAGE = 1_000
 class Engine:
     """Runs projections over the lanes that its consumer group gives to this process.
 
-    What comes is folded into all of them in one transaction. One that could not go on, was paused, or is farther back
-    than the others reads the log by itself until it is in step with them.
+    What comes is folded into all of them in one transaction, and a little later into the patient ones in another. One
+    that could not go on, was paused, or is farther back than the others reads the log by itself until it is in step.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class Engine:
         self._tracks: dict[int, list[Track]] = {}
         self._delivered: dict[int, int] = {}
         """How far each lane has come here."""
+        self._held = Held()
+        self._has_patient = any(projection.is_patient for projection in projections)
         self._resting: frozenset[str] = frozenset()
         """Projections that are paused, or whose live generation another version has made."""
         self._looked_at = float("-inf")
@@ -61,19 +64,28 @@ class Engine:
             subscription.close()
 
     def _step(self, subscription: Subscription) -> None:
-        events = by_lane(subscription.poll(0.0 if self._behind(subscription) else self._patience(subscription)))
-        self._take(events)
+        self._take(by_lane(subscription.poll(0.0 if self._behind(subscription) else self._patience(subscription))))
+        if not self._held.seconds_left:
+            self._hand_on()
         for track in self._behind(subscription):
             self._catch_up(track)
         self._look_around(subscription)
 
     def _take(self, events: Events) -> None:
-        in_step = [track for track in self._of(events) if not self._is_behind(track) and self._is_able(track)]
+        in_step = self._in_step(events, is_patient=False)
+        if self._has_patient:
+            self._held.add(events, self._delivered)
         self._delivered |= {lane: of_lane[-1].position for lane, of_lane in events.items()}
         self._storing.fold(in_step, events)
 
+    def _hand_on(self) -> None:
+        """To the patient ones, what came meanwhile."""
+        in_step = self._in_step(self._held.lanes, is_patient=True)
+        self._storing.fold(in_step, self._held.take())
+
     def _patience(self, subscription: Subscription) -> float:
-        return LOOK_WHEN_LOST_SECONDS if self._has_lost_any(subscription) else WAIT_SECONDS
+        patience = LOOK_WHEN_LOST_SECONDS if self._has_lost_any(subscription) else WAIT_SECONDS
+        return min(patience, self._held.seconds_left)
 
     def _has_lost_any(self, subscription: Subscription) -> bool:
         return any(track.is_lost for track in self._of(subscription.lanes))
@@ -83,6 +95,7 @@ class Engine:
     def _claim(self, lane: int) -> int:
         """Own a lane that was given to this process. It is delivered from where the first of its projections is."""
         self._tracks[lane] = [self._track(projection, lane) for projection in self._projections]
+        self._held.forget(lane)
         self._delivered[lane] = max(track.folded for track in self._tracks[lane])
         return self._delivered[lane]
 
@@ -93,8 +106,17 @@ class Engine:
     def _of(self, lanes: Iterable[int]) -> Iterator[Track]:
         return (track for lane in lanes for track in self._tracks.get(lane, ()))
 
+    def _in_step(self, lanes: Iterable[int], *, is_patient: bool) -> list[Track]:
+        tracks = (track for track in self._of(lanes) if track.projection.is_patient is is_patient)
+        return [track for track in tracks if not self._is_behind(track) and self._is_able(track)]
+
     def _is_behind(self, track: Track) -> bool:
-        return track.folded < self._delivered[track.cursor.lane]
+        return track.folded < self._handed_to(track)
+
+    def _handed_to(self, track: Track) -> int:
+        """Up to where its projection was given the lane."""
+        before = self._held.before(track.cursor.lane) if track.projection.is_patient else None
+        return self._delivered[track.cursor.lane] if before is None else before
 
     def _is_able(self, track: Track) -> bool:
         return not (track.waits or track.is_lost or track.projection.name in self._resting)
@@ -107,7 +129,7 @@ class Engine:
     def _catch_up(self, track: Track) -> None:
         lane = track.cursor.lane
         try:
-            events: Sequence[Recorded] = self._log.read_lane(lane, track.folded, self._delivered[lane], PAGE)
+            events: Sequence[Recorded] = self._log.read_lane(lane, track.folded, self._handed_to(track), PAGE)
         except LogUnavailable:
             track.stall()
             return

@@ -60,4 +60,4 @@ def added_up(found: Iterable[EventCount]) -> EventStats:
     return stats
 
 
-PROJECTION = Projection("event_stats", 1, fold, is_by_stream=False)
+PROJECTION = Projection("event_stats", 1, fold, is_by_stream=False, is_patient=True)

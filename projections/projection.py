@@ -82,6 +82,9 @@ class Projection(msgspec.Struct, frozen=True):
     announce: Callable[[Recorded], Iterable[Notice]] = lambda _: ()
     is_by_stream: bool = True
     """Each document follows from the events of one stream alone, whose id it has."""
+    is_patient: bool = False
+    """Nobody minds a tenth of a second: it is folded a little later than the others, so that many events change a
+    document once, and those that somebody waits for are sooner done."""
     is_effect: bool = False
     """Its documents are things to do outside: never folded again, and new ones start at the head of an old log."""
 

@@ -41,4 +41,6 @@ def by_day(found: Iterable[Usage]) -> list[Usage]:
     return [Usage(day, runs[day]) for day in sorted(runs, reverse=True)]
 
 
-PROJECTION = Projection("usage", 1, fold, indexes=((("owner", ASCENDING), ("day", ASCENDING)),), is_by_stream=False)
+PROJECTION = Projection(
+    "usage", 1, fold, indexes=((("owner", ASCENDING), ("day", ASCENDING)),), is_by_stream=False, is_patient=True
+)

@@ -11,9 +11,9 @@ from adapters.mongo.generations import collection_name
 from adapters.mongo.read_models import MongoReadModels, MongoTasks
 from application.ports import LogUnavailable, Task, Unreadable
 from domain.dead_letter import DeadLetter, letters_of
-from projections import execution_history, execution_status, sandbox_tasks
+from projections import admin_feed, execution_history, execution_status, sandbox_tasks
 from projections.engine import Engine
-from projections.projection import Projection, Put
+from projections.projection import Add, Projection, Put
 from projections.registry import ALL, EFFECTS, READ_MODELS
 from projections.store import Move
 from tests.faults.processes import wait_until
@@ -51,6 +51,21 @@ class Listed:
 
     def close(self) -> None:
         pass
+
+
+class Reassigned(Listed):
+    """Its lane is taken away and given again after each delivery."""
+
+    claims = 0
+
+    def subscribe(self, group, cursor):
+        self.cursor = cursor
+        return super().subscribe(group, cursor)
+
+    def poll(self, timeout: float):
+        if self.claims < len(self.events):
+            self.delivered, self.claims = self.cursor(0), self.claims + 1
+        return super().poll(timeout)
 
 
 class Told:
@@ -248,6 +263,53 @@ def test_what_another_version_has_made_is_left_alone(store, start, reaches):
     start(Listed(two_runs()), msgspec.structs.replace(seen_by(HISTORY.name), version=HISTORY.version + 1), STATUS)
     reaches(STATUS.name, 10)
     assert store.positions(HISTORY.name)[0] == 0
+
+
+# Patience -----------------------------------------------------------------------------------------------------
+
+
+def counting(event):
+    yield Add("all", events=1, positions=event.position)
+
+
+COUNTS = Projection(admin_feed.PROJECTION.name, 1, counting, is_by_stream=False, is_patient=True)
+
+
+def counted(store) -> tuple[int, int]:
+    document = documents(store, COUNTS.name)["all"]
+    return document["events"], document["positions"]
+
+
+def test_a_patient_projection_waits_for_company_and_holds_up_nobody(store, start, reaches):
+    told = start(Listed(two_runs()), STATUS, COUNTS)
+    reaches(STATUS.name, 10)
+    reaches(COUNTS.name, 10)
+    assert counted(store) == (10, 55)
+    names = [name for name, _ in told.moved]
+    assert names.count(COUNTS.name) < names.count(STATUS.name)
+    assert names[0] == STATUS.name
+
+
+def test_events_that_are_held_while_their_lane_is_given_anew_are_folded_once(store, start, reaches):
+    listed = Reassigned(two_runs())
+    start(listed, STATUS, COUNTS)
+    reaches(STATUS.name, 10)
+    reaches(COUNTS.name, 10)
+    assert listed.claims > 2
+    assert counted(store) == (10, 55)
+
+
+def test_a_patient_projection_that_was_paused_goes_on_without_a_gap(store, start, reaches):
+    listed = Listed(two_runs()[:4])
+    store.generations.pause(COUNTS.name, is_paused=True)
+    start(listed, STATUS, COUNTS)
+    reaches(STATUS.name, 4)
+    Event().wait(0.3)
+    listed.events = two_runs()
+    reaches(STATUS.name, 10)
+    store.generations.pause(COUNTS.name, is_paused=False)
+    reaches(COUNTS.name, 10)
+    assert counted(store) == (10, 55)
 
 
 # Poison -------------------------------------------------------------------------------------------------------
