@@ -292,8 +292,7 @@ def test_a_patient_projection_waits_for_company_and_holds_up_nobody(store, start
 
 def test_events_that_are_held_while_their_lane_is_given_anew_are_folded_once(store, start, reaches):
     listed = Reassigned(two_runs())
-    start(listed, STATUS, COUNTS)
-    reaches(STATUS.name, 10)
+    start(listed, COUNTS)
     reaches(COUNTS.name, 10)
     assert listed.claims > 2
     assert counted(store) == (10, 55)
