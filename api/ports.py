@@ -8,7 +8,7 @@ from uuid import UUID
 
 from application.progress import Reached
 from domain.sealed import Sealed
-from projections.projection import Notice, Query
+from projections.projection import Notice, Query, Sums
 
 T = TypeVar("T")
 Heard = TypeVar("Heard", covariant=True)  # noqa: PLC0105 - a noun like all others
@@ -16,6 +16,8 @@ Heard = TypeVar("Heard", covariant=True)  # noqa: PLC0105 - a noun like all othe
 
 class ReadModels(Protocol):
     async def find(self, query: Query, kind: type[T]) -> Sequence[T]: ...
+
+    async def add_up(self, sums: Sums, kind: type[T]) -> Sequence[T]: ...
 
     async def generation(self, projection: str) -> int:
         """The live one."""

@@ -60,8 +60,8 @@ class UserOverview(msgspec.Struct, frozen=True):
 
     user: UserDetail
     runs: list[OwnedView]
-    usage: list[Usage]
-    """Runs requested by day (UTC) of the last 30, the newest first; days without any are left out."""
+    usage: Sequence[Usage]
+    """Of the last 30 days (UTC), the newest first; days without a run are left out."""
     events: list[EventView]
     """The account's own, the newest first."""
 
@@ -103,13 +103,11 @@ async def show_overview(id: UUID) -> Response:
     """One account with its last runs, its usage by day and its last events."""
     await current_admin()
     position = query(UserQuery).min_position
-    for projection in (execution_history.PROJECTION, usage.PROJECTION):
-        await until(backend(), projection.name, position)
+    await until(backend(), execution_history.PROJECTION.name, position)
     detail = await _detail(id, position)
     find = backend().read_models.find
     runs = await find(execution_history.page(id, None, RUNS), ExecutionRow)
-    first = (backend().clock.now() - timedelta(days=DAYS - 1)).date()
-    days = usage.by_day(await find(usage.since(id, first), Usage))
+    days = await backend().read_models.add_up(usage.by_day(id, await crossing(_before_days)), Usage)
     return answer(UserOverview(detail, [owned_view(row) for row in runs], days, await crossing(_last_events, id)))
 
 
@@ -137,6 +135,12 @@ def _name(seals: Seals, username: Sealed[str]) -> str | None:
         return seals.open(username).decode()
     except Erased:
         return None
+
+
+def _before_days() -> int:
+    """Where the log ended before the first of the last days."""
+    first = (backend().clock.now() - timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return backend().ledger.position_at(first - timedelta(milliseconds=1))
 
 
 def _last_events(id: UUID) -> list[EventView]:

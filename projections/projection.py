@@ -68,6 +68,18 @@ class Query(msgspec.Struct, frozen=True):
         return dict.fromkeys(("_id", *self.fields), True) if self.fields else None
 
 
+class Sums(msgspec.Struct, frozen=True):
+    """A question for numbers of one read model, added up by the day (UTC) of a time, the newest day first.
+
+    Each answer has the `day`, the `number` of documents, and the sum of each of `numbers`; what is missing counts as 0.
+    """
+
+    projection: str
+    filter: Mapping[str, Any]
+    time: str
+    numbers: tuple[str, ...]
+
+
 class Projection(msgspec.Struct, frozen=True):
     """A read model: its name, its version (a new one means another shape), and how events change it.
 

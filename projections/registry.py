@@ -10,7 +10,6 @@ from projections import (
     replay_tasks,
     replays,
     sandbox_tasks,
-    usage,
     user_directory,
 )
 from projections.projection import Projection
@@ -22,7 +21,6 @@ READ_MODELS: tuple[Projection, ...] = (
     admin_feed.PROJECTION,
     replays.PROJECTION,
     user_directory.PROJECTION,
-    usage.PROJECTION,
     event_stats.PROJECTION,
 )
 EFFECTS: tuple[Projection, ...] = (

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import msgspec
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 
 from adapters.mongo.connection import MAJORITY, Document, client_options, reachable
 from adapters.mongo.generations import Pointers, collection_name, cursor_id, cursors_of, lane_of, there
 from adapters.mongo.read_models import as_type
-from projections.projection import Query
+from projections.projection import Query, Sums
 
 T = TypeVar("T")
 
@@ -27,6 +28,15 @@ class MotorReadModels:
         with reachable():
             cursor = documents.find(query.filter, query.selection, sort=list(query.sort) or None, limit=query.limit)
             return [as_type(document, kind) async for document in cursor]
+
+    async def add_up(self, sums: Sums, kind: type[T]) -> Sequence[T]:
+        """What the server adds up, as the type given. Raises LogUnavailable."""
+        documents = self._database[collection_name(sums.projection, await self.generation(sums.projection))]
+        day = {"$dateToString": {"date": f"${sums.time}", "format": "%Y-%m-%d"}}
+        added = {"number": {"$sum": 1}, **{name: {"$sum": f"${name}"} for name in sums.numbers}}
+        stages: list[Document] = [{"$match": sums.filter}, {"$group": {"_id": day, **added}}, {"$sort": {"_id": -1}}]
+        with reachable():
+            return [msgspec.convert({**one, "day": one["_id"]}, kind) async for one in documents.aggregate(stages)]
 
     async def generation(self, projection: str) -> int:
         """The live one. Raises LogUnavailable."""

@@ -1,16 +1,14 @@
-"""Given events of people and runs, then the directory, the usage and the figures of the log."""
+"""Given events of people and runs, then the directory and the figures of the log."""
 
-from datetime import date
 from uuid import UUID
 
 import msgspec
 
 from domain.sealed import Sealed
 from domain.user import Role, User
-from projections import event_stats, execution_history, usage, user_directory
+from projections import event_stats, execution_history, user_directory
 from projections.event_stats import EventCount
 from projections.projection import typed
-from projections.usage import Usage
 from tests.projections.test_folds import AT, documents_of, events_of_a_run, recorded
 
 
@@ -43,16 +41,6 @@ def test_a_person_has_the_newest_role_the_last_login_and_a_sealed_name():
 
 def test_runs_do_not_stand_in_the_directory():
     assert documents_of(user_directory.PROJECTION, events_of_a_run()) == {}
-
-
-def test_the_runs_of_a_day_are_kept_per_lane_and_added_up():
-    documents = documents_of(usage.PROJECTION, in_lanes(0, 0, 3)).values()
-    assert sorted(one["runs"] for one in documents) == [1, 2]
-    found = [typed(one, Usage) for one in documents]
-    assert usage.by_day([*found, Usage(date(2025, 12, 31), 4)]) == [
-        Usage(date(2026, 1, 1), 3),
-        Usage(date(2025, 12, 31), 4),
-    ]
 
 
 def test_the_figures_of_the_log_count_events_and_the_streams_that_begin():

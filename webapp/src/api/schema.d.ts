@@ -1558,12 +1558,16 @@ export interface components {
         };
         /**
          * Usage
-         * @description What one lane holds of a person's day.
+         * @description Of the runs requested on a day; one that has not ended counts as 0 seconds so far. Sizes in bytes.
          */
         Usage: {
             /** Format: date */
             day: string;
-            runs: number;
+            number: number;
+            wall_seconds: number;
+            cpu_seconds: number;
+            stdout_bytes: number;
+            stderr_bytes: number;
         };
         /** Liveness */
         Liveness: {
