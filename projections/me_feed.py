@@ -31,4 +31,4 @@ def status_after(event: Recorded) -> Status | None:
     return None
 
 
-PROJECTION = Projection("me_feed", 1, fold, is_by_stream=False, is_patient=True)
+PROJECTION = Projection("me_feed", 1, fold, is_by_stream=False)

@@ -21,7 +21,7 @@ from tests.system import System, running_on
 
 HISTORY = "execution_history"
 MOCK_PARTITIONS = 4
-TELL_OF_REPLAYS = {"replays", "admin_feed"}
+TELL_OF_REPLAYS = {"replays", "admin_feed", "event_stats"}
 """Read models that the events of a replay itself belong to."""
 STARTED = "Execution.Started"
 SLOW = ("--speed", "2")
