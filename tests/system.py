@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.supervisor.records import WORK
 from api.app import create_app
 from api.openapi import document
 from ops.up.folder import Running, read
@@ -133,15 +132,16 @@ def running_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]
         yield system
 
 
-def processes_of_scripts() -> list[int]:
-    """Whatever still runs a script, seen from outside; a zombie that nobody has reaped has no command line."""
+def processes_of(*runs: str) -> list[int]:
+    """What still runs of these, seen from outside by its cgroup, which nothing leaves; a zombie has no command line."""
     return [
-        int(process.name) for process in Path("/proc").iterdir() if process.name.isdigit() and _is_a_script(process)
+        int(process.name) for process in Path("/proc").iterdir() if process.name.isdigit() and _is_of(process, runs)
     ]
 
 
-def _is_a_script(process: Path) -> bool:
+def _is_of(process: Path, runs: tuple[str, ...]) -> bool:
     try:
-        return f"{WORK}/script.".encode() in (process / "cmdline").read_bytes()
+        cgroups = (process / "cgroup").read_text()
+        return any(f"run-{run}-" in cgroups for run in runs) and bool((process / "cmdline").read_bytes())
     except OSError:
         return False

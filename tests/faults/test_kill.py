@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults import checker
 from tests.journeys.conftest import result_of
-from tests.system import System, processes_of_scripts, running_on
+from tests.system import System, processes_of, running_on
 
 SCRIPT = "import time\nfor i in range(30):\n    print('step', i, flush=True)\n    time.sleep(0.1)\n"
 RUNS = 30
@@ -107,4 +107,4 @@ def check_everything(system: System, acknowledged: list[str]) -> None:
     checker.check_runs(events, acknowledged)
     checker.check_read_models(container, events)
     checker.check_nothing_left(system, container)
-    assert processes_of_scripts() == []
+    assert processes_of(*acknowledged) == []

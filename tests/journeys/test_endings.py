@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from tests.journeys.conftest import execute, follow, output_of, result_of
-from tests.system import processes_of_scripts, running_on
+from tests.system import processes_of, running_on
 
 MIB = 1024 * 1024
 
@@ -52,7 +52,7 @@ def test_a_run_ends_with_the_true_status_and_its_output_so_far(api, script, limi
     assert output_of(messages).startswith(output[:100])
     assert len(output_of(messages)) == len(output) == result["stdout_bytes"]
     time.sleep(0.2)
-    assert not processes_of_scripts()
+    assert not processes_of(run)
 
 
 def test_exit_codes_and_signals_are_told(api):

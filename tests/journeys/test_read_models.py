@@ -56,7 +56,10 @@ def row(system: System, name: str) -> dict:
 
 
 class Crowd:
-    """People who request runs and look at the list all the time; every answer must be right."""
+    """People who request runs and look at the list all the time; every answer must be right.
+
+    They leave the machine time for the rest: how fast is measured elsewhere.
+    """
 
     def __init__(self, admin: httpx.Client) -> None:
         self.admin = admin
@@ -64,13 +67,13 @@ class Crowd:
         self.answers = 0
 
     def request(self) -> None:
-        while not self.stop.wait(0.02):
+        while not self.stop.wait(0.25):
             execute(self.admin, "print(1)", limits={"wall_seconds": 5})
             self.answers += 1
 
     def look(self) -> None:
         seen = 0
-        while not self.stop.wait(0.02):
+        while not self.stop.wait(0.1):
             answer = self.admin.get("/executions", params={"limit": 100})
             assert answer.status_code == 200, answer.text
             items = answer.json()["items"]
@@ -78,6 +81,7 @@ class Crowd:
             seen, self.answers = len(items), self.answers + 1
 
 
+@pytest.mark.timeout(600)
 def test_rebuild_and_rollback_fail_no_request_and_mix_no_answer(system, admin):
     execute(admin, "print(1)")
     admin.post("/admin/replays", json={"target": {"kind": "file"}})  # so that there is something in each of them
@@ -86,7 +90,7 @@ def test_rebuild_and_rollback_fail_no_request_and_mix_no_answer(system, admin):
         working = [people.submit(act) for act in (crowd.request, crowd.look, crowd.look)]
         try:
             for name in BY_NAME:
-                before = row(system, name)["generation"]
+                before = listed(admin, name)["overview"]["generation"]
                 rebuilt = asked(system, "projections", "rebuild", name, "--verify", "full")
                 first = rebuilt["generation"]
                 assert first > before
@@ -98,7 +102,7 @@ def test_rebuild_and_rollback_fail_no_request_and_mix_no_answer(system, admin):
         for one in working:
             one.result()
     assert crowd.answers > 50
-    wait_until(lambda: all(one["lag"] == 0 for one in asked(system, "projections", "list")), "all folded")
+    wait_until(lambda: all(one["lag"] == 0 for one in asked(system, "projections", "list")), "all folded", 60)
     for name in BY_NAME:
         assert asked(system, "projections", "verify", name, "--full")["findings"] == []
 
