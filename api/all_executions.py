@@ -1,14 +1,12 @@
 """Everybody's runs, for admins: without scripts and titles, which are their owners'."""
 
-from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
 from quart import Blueprint, Response
 
 from api.backend import backend
-from api.messages import Position, answer, query
+from api.messages import PageQuery, answer, query
 from api.openapi import Description, describe
 from api.sessions import current_admin
 from api.views import ExecutionView, row_view
@@ -35,13 +33,7 @@ class OwnedPage(msgspec.Struct, frozen=True):
     """Send it as `cursor` for the next page; null on the last one."""
 
 
-class QueueQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cursor: Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=100)] = 30
-    min_position: Position = 0
-
-
-class AllQuery(QueueQuery, frozen=True, forbid_unknown_fields=True):
+class AllQuery(PageQuery, frozen=True, forbid_unknown_fields=True):
     status: Status | None = None
     owner: UUID | None = None
 
@@ -57,15 +49,15 @@ async def list_all_executions() -> Response:
 
 
 @blueprint.get("/queue")
-@describe(Description({200: OwnedPage}, (401, 403), query=QueueQuery))
+@describe(Description({200: OwnedPage}, (401, 403), query=PageQuery))
 async def show_queue() -> Response:
     """The runs that wait for a sandbox, the first to come first."""
     await current_admin()
-    wanted = query(QueueQuery)
+    wanted = query(PageQuery)
     return await _page(execution_history.queue(int(wanted.cursor or 0), wanted.limit + 1), wanted)
 
 
-async def _page(asked: Query, wanted: QueueQuery) -> Response:
+async def _page(asked: Query, wanted: PageQuery) -> Response:
     await until(backend(), PROJECTION, wanted.min_position)
     rows = await backend().read_models.find(asked, ExecutionRow)
     shown = rows[: wanted.limit]

@@ -5,12 +5,11 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response, request
 
 from api.backend import Backend, backend, crossing
-from api.messages import Nothing, Position, answer, body, optional_body, query
+from api.messages import Fresh, Nothing, PageQuery, answer, body, optional_body, query
 from api.openapi import Description, describe
 from api.problems import Problem
 from api.sessions import context, current_account
@@ -45,14 +44,7 @@ KEY_MEANING = "Any text of yours: with the same one the same request is accepted
 STREAMS = {"stdout": STDOUT, "stderr": STDERR}
 
 
-class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cursor: Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=100)] = 30
-    min_position: Position = 0
-
-
-class ShowQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    min_position: Position = 0
+class ShowQuery(Fresh, frozen=True, forbid_unknown_fields=True):
     at_position: Annotated[int, Meta(ge=1, le=LAST_POSITION)] | None = None
     at_time: Annotated[datetime, Meta(tz=True)] | None = None
 

@@ -23,6 +23,19 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An empty object."""
 
 
+class Fresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A query that waits until its read model has come to a position."""
+
+    min_position: Position = 0
+
+
+class PageQuery(Fresh, frozen=True, forbid_unknown_fields=True):
+    """A part of a list; `cursor` is the `next` of the page before."""
+
+    cursor: Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 30
+
+
 async def body(kind: type[T]) -> T:
     """The request's JSON body. Raises a Problem: 400 for broken JSON, 415 for another type, 422 for wrong content."""
     if request.mimetype != "application/json":

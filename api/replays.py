@@ -7,14 +7,15 @@ import msgspec
 from quart import Blueprint, Response
 
 from api.backend import backend, crossing
-from api.messages import Nothing, answer, body, optional_body
+from api.messages import Fresh, Nothing, answer, body, optional_body, query
 from api.openapi import Description, describe
 from api.projections import Asked
 from api.sessions import context, current_admin
+from api.waiting import until
 from application.ports import Context
 from application.replays import Preview, Replays, ReplayView, Wanted
 from domain.replay import Target
-from projections.replays import ReplayRow, newest, with_progress
+from projections.replays import PROJECTION, ReplayRow, newest, with_progress
 
 blueprint = Blueprint("replays", __name__, url_prefix="/api/v1/admin/replays")
 
@@ -43,10 +44,11 @@ EXAMPLE = {
 
 
 @blueprint.get("")
-@describe(Description({200: ReplayList}, (401, 403)))
+@describe(Description({200: ReplayList}, (401, 403), query=Fresh))
 async def list_replays() -> Response:
     """All replays, newest first."""
     await current_admin()
+    await until(backend(), PROJECTION.name, query(Fresh).min_position)
     rows = await backend().read_models.find(newest(), ReplayRow)
     marks = await crossing(backend().replays.marks, [row.id for row in rows])
     return answer(ReplayList(with_progress(rows, marks)))

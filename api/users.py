@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
 from quart import Blueprint, Response
 
 from api.all_executions import OwnedView, owned_view
 from api.backend import backend, crossing
 from api.events import EventView, event_view
-from api.messages import Position, answer, query
+from api.messages import Fresh, PageQuery, answer, query
 from api.openapi import Description, describe
 from api.problems import Problem
 from api.sessions import current_admin
@@ -66,22 +64,12 @@ class UserOverview(msgspec.Struct, frozen=True):
     """The account's own, the newest first."""
 
 
-class UsersQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cursor: Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=100)] = 30
-    min_position: Position = 0
-
-
-class UserQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    min_position: Position = 0
-
-
 @blueprint.get("")
-@describe(Description({200: UserPage}, (401, 403), query=UsersQuery))
+@describe(Description({200: UserPage}, (401, 403), query=PageQuery))
 async def list_users() -> Response:
     """All accounts, in the order they were made."""
     await current_admin()
-    wanted = query(UsersQuery)
+    wanted = query(PageQuery)
     await until(backend(), user_directory.PROJECTION.name, wanted.min_position)
     people = await backend().read_models.find(user_directory.page(int(wanted.cursor or 0), wanted.limit + 1), Person)
     shown = people[: wanted.limit]
@@ -90,19 +78,19 @@ async def list_users() -> Response:
 
 
 @blueprint.get("/<uuid:id>")
-@describe(Description({200: UserDetail}, (401, 403), query=UserQuery))
+@describe(Description({200: UserDetail}, (401, 403), query=Fresh))
 async def show_user(id: UUID) -> Response:
     """One account, and whether it is locked now."""
     await current_admin()
-    return answer(await _detail(id, query(UserQuery).min_position))
+    return answer(await _detail(id, query(Fresh).min_position))
 
 
 @blueprint.get("/<uuid:id>/overview")
-@describe(Description({200: UserOverview}, (401, 403), query=UserQuery))
+@describe(Description({200: UserOverview}, (401, 403), query=Fresh))
 async def show_overview(id: UUID) -> Response:
     """One account with its last runs, its usage by day and its last events."""
     await current_admin()
-    position = query(UserQuery).min_position
+    position = query(Fresh).min_position
     await until(backend(), execution_history.PROJECTION.name, position)
     detail = await _detail(id, position)
     find = backend().read_models.find

@@ -888,14 +888,17 @@ export interface components {
          * @enum {unknown}
          */
         Status: "cancelled" | "failed" | "internal_error" | "lost" | "out_of_memory" | "output_limit" | "queued" | "running" | "starting" | "succeeded" | "timed_out";
-        /** PageQuery */
+        /**
+         * PageQuery
+         * @description A part of a list; `cursor` is the `next` of the page before.
+         */
         PageQuery: {
+            /** @default 0 */
+            min_position?: number;
             /** @default null */
             cursor?: string | null;
             /** @default 30 */
             limit?: number;
-            /** @default 0 */
-            min_position?: number;
         };
         /**
          * ExecutionDetail
@@ -1161,6 +1164,14 @@ export interface components {
          */
         Kind: "file" | "projection" | "topic";
         /**
+         * Fresh
+         * @description A query that waits until its read model has come to a position.
+         */
+        Fresh: {
+            /** @default 0 */
+            min_position?: number;
+        };
+        /**
          * Preview
          * @description What a replay comes to.
          */
@@ -1362,25 +1373,16 @@ export interface components {
         };
         /** AllQuery */
         AllQuery: {
+            /** @default 0 */
+            min_position?: number;
             /** @default null */
             cursor?: string | null;
             /** @default 30 */
             limit?: number;
-            /** @default 0 */
-            min_position?: number;
             /** @default null */
             status?: components["schemas"]["Status"] | null;
             /** @default null */
             owner?: string | null;
-        };
-        /** QueueQuery */
-        QueueQuery: {
-            /** @default null */
-            cursor?: string | null;
-            /** @default 30 */
-            limit?: number;
-            /** @default 0 */
-            min_position?: number;
         };
         /** EventPage */
         EventPage: {
@@ -1520,15 +1522,6 @@ export interface components {
             last_failure_at: string | null;
             position: number;
         };
-        /** UsersQuery */
-        UsersQuery: {
-            /** @default null */
-            cursor?: string | null;
-            /** @default 30 */
-            limit?: number;
-            /** @default 0 */
-            min_position?: number;
-        };
         /** UserDetail */
         UserDetail: {
             /** Format: uuid */
@@ -1540,11 +1533,6 @@ export interface components {
             last_failure_at: string | null;
             position: number;
             locked_until: string | null;
-        };
-        /** UserQuery */
-        UserQuery: {
-            /** @default 0 */
-            min_position?: number;
         };
         /**
          * UserOverview
@@ -2324,9 +2312,9 @@ export interface operations {
     list_all_executions: {
         parameters: {
             query?: {
+                min_position?: number;
                 cursor?: string | null;
                 limit?: number;
-                min_position?: number;
                 status?: components["schemas"]["Status"] | null;
                 owner?: string | null;
             };
@@ -3055,9 +3043,9 @@ export interface operations {
     show_queue: {
         parameters: {
             query?: {
+                min_position?: number;
                 cursor?: string | null;
                 limit?: number;
-                min_position?: number;
             };
             header?: never;
             path?: never;
@@ -3132,7 +3120,9 @@ export interface operations {
     };
     list_replays: {
         parameters: {
-            query?: never;
+            query?: {
+                min_position?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3166,6 +3156,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -3177,6 +3176,15 @@ export interface operations {
             };
             /** @description Service Unavailable */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3991,9 +3999,9 @@ export interface operations {
     list_users: {
         parameters: {
             query?: {
+                min_position?: number;
                 cursor?: string | null;
                 limit?: number;
-                min_position?: number;
             };
             header?: never;
             path?: never;
@@ -4885,9 +4893,9 @@ export interface operations {
     list_executions: {
         parameters: {
             query?: {
+                min_position?: number;
                 cursor?: string | null;
                 limit?: number;
-                min_position?: number;
             };
             header?: never;
             path?: never;
