@@ -18,7 +18,7 @@ class Past:
         self._stored = stored
 
     def document(self, projection: Projection, generation: int, id: DocumentId, upto: int) -> dict[str, Any] | None:
-        """As the store would have kept it; None where there was none. Raises LogUnavailable or UnreadableEvent."""
+        """As the store would have kept it; None where there was none. Raises LogUnavailable."""
         skipped = self._stored.skipped(projection.name, generation)
         folding = Folding(projection, discarded=skipped, is_wanted=lambda other: other == id)
         folding.take_all(self._events(projection, id, upto))
@@ -27,7 +27,7 @@ class Past:
 
     def _events(self, projection: Projection, id: DocumentId, upto: int) -> Iterable[Recorded]:
         if projection.is_by_stream and not isinstance(id, str):
-            return (event for event in self._log.history(id) if event.position <= upto)
+            return (event for event in self._log.stream(id) if event.position <= upto)
         return self._all(upto)
 
     def _all(self, upto: int) -> Iterator[Recorded]:

@@ -1,7 +1,8 @@
 """Reading the whole log for several lanes at once, page by page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
+from uuid import UUID
 
 import msgspec
 
@@ -28,3 +29,6 @@ class Scanning(Protocol):
 
     def scan(self, lanes: frozenset[int], after: int, upto: int) -> Iterator[Page]:
         """The events of these lanes with positions in (after, upto]; some may be Unreadable."""
+
+    def stream(self, id: UUID) -> Sequence[Recorded]:
+        """All events of one stream, in order; some may be Unreadable."""

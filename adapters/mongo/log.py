@@ -115,15 +115,19 @@ class MongoEventLog:
         with reachable():
             end = min(upto, self._journal.head.find())
             placed = self._journal.reading.of_lane(lane, after, end, limit)
-        return [envelope.decode_or_tell(position, line) for position, line in placed]
+        return _told(placed)
+
+    def stream(self, id: UUID) -> Sequence[Recorded]:
+        """All events of one stream, in order; some may be Unreadable."""
+        with reachable():
+            return _told(self._journal.reading.history(id))
 
     def scan(self, lanes: frozenset[int], after: int, upto: int) -> Iterator[Page]:
         """The events of these lanes with positions in (after, upto], page by page; some may be Unreadable."""
         with reachable():
             for placed in self._journal.reading.pages(after, min(upto, self._journal.head.find())):
                 wanted = [(position, line) for position, line in placed if line.lane in lanes]
-                events = [envelope.decode_or_tell(position, line) for position, line in wanted]
-                yield Page(placed[-1][0], events, sum(len(line.data) for _, line in wanted))
+                yield Page(placed[-1][0], _told(wanted), sum(len(line.data) for _, line in wanted))
 
     def lane_at(self, position: int) -> int | None:
         if (own := self._own_lanes.get(position)) is not None:
@@ -153,3 +157,7 @@ def _aggregate(kind: type[A], stream: UUID, history: Sequence[Recorded]) -> A:
 
 def _recorded(placed: Sequence[Placed]) -> Sequence[Recorded]:
     return [envelope.decode(position, line.data) for position, line in placed]
+
+
+def _told(placed: Sequence[Placed]) -> list[Recorded]:
+    return [envelope.decode_or_tell(position, line) for position, line in placed]
