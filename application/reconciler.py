@@ -65,13 +65,14 @@ class Reconciler:
                 self._end(run.id)
 
     def _end(self, execution: UUID) -> None:
-        log.warning("run %s has lost its sandbox", execution)
         context = Context(ACTOR, self._clock.now(), uuid4())
         outcome = Outcome(Status.LOST, "its sandbox vanished before it told how the run ended")
         try:
             change(self._log, context, Execution, execution, lambda run: run.finish(outcome, None, context.at))
         except ExecutionEnded:
             log.info("run %s had ended already", execution)
+        else:
+            log.warning("run %s has lost its sandbox", execution)
 
     def _is_wanted(self, sandbox: str) -> bool:
         """One whose run cannot be read now may be wanted by somebody who can."""

@@ -20,6 +20,10 @@ class Generation(msgspec.Struct, frozen=True):
     version: int
     request: UUID | None = None
     """The event that asked for it."""
+    compared: int = 0
+    """How many documents were compared with the log before it was made live."""
+    digest: str = ""
+    """Of these."""
 
 
 class Pointer(msgspec.Struct, frozen=True):
@@ -31,6 +35,8 @@ class Pointer(msgspec.Struct, frozen=True):
     last: int
     """The highest number that was ever used."""
     request: UUID | None = None
+    compared: int = 0
+    digest: str = ""
     previous: Generation | None = None
     """Kept, to go back to."""
     building: Generation | None = None
@@ -49,7 +55,7 @@ class Pointer(msgspec.Struct, frozen=True):
 
     @property
     def live(self) -> Generation:
-        return Generation(self.generation, self.version, self.request)
+        return Generation(self.generation, self.version, self.request, self.compared, self.digest)
 
 
 class Generations(Protocol):

@@ -71,7 +71,7 @@ class Rebuild:
         """Raises Refused, Stopped, CursorLost when another process does the same, or LogUnavailable."""
         live = self._generations.pointer(self._projection.name).live
         if live.request == self._request:
-            return Rebuilt(live.number, NOTHING)  # it was killed after it had done everything
+            return Rebuilt(live.number, Verified(live.compared, live.digest))  # it was killed when all was done
         generation = self._generations.begin(self._projection, self._request, self._log.lanes)
         self._refold(generation, stop, self._telling(Chore.REBUILD))
         tell = self._telling(Chore.VERIFY)
@@ -79,7 +79,8 @@ class Rebuild:
         if verified.findings:
             self._generations.abandon(self._projection.name)
             raise Refused(f"the new one is not what the log says; the first difference: {verified.findings[0]}")
-        self._swap(generation, stop)
+        compared = msgspec.structs.replace(generation, compared=verified.documents, digest=verified.digest)
+        self._swap(compared, stop)
         return Rebuilt(generation.number, verified)
 
     def roll_back(self, stop: Event) -> Rebuilt:

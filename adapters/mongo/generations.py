@@ -183,6 +183,8 @@ class MongoGenerations:
             generation=to.number,
             version=to.version,
             request=to.request,
+            compared=to.compared,
+            digest=to.digest,
             previous=pointer.live,
             building=None,
             dropped=(*pointer.dropped, *replaced),

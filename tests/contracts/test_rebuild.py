@@ -79,12 +79,14 @@ class Models:
         Refolding(self.log, self.store, projection, self.live, range(self.log.lanes)).run(self.log.head())
 
     def rebuild(self, projection=PEOPLE, request=None, stop=None, **options) -> int:
-        made = Rebuild(self.generations, self.store, self.log, self.hands, self.told, projection, request or uuid4())
-        return made.run(stop or Event(), is_full=options.get("is_full", True)).generation
+        rebuild = self.rebuilding(request or uuid4(), projection)
+        return rebuild.run(stop or Event(), is_full=options.get("is_full", True)).generation
 
     def roll_back(self, projection=PEOPLE) -> int:
-        made = Rebuild(self.generations, self.store, self.log, self.hands, self.told, projection, uuid4())
-        return made.roll_back(Event()).generation
+        return self.rebuilding(uuid4(), projection).roll_back(Event()).generation
+
+    def rebuilding(self, request, projection=PEOPLE) -> Rebuild:
+        return Rebuild(self.generations, self.store, self.log, self.hands, self.told, projection, request)
 
     def verify(self, projection=PEOPLE, generation=None, **options):
         lanes = frozenset(range(self.log.lanes))
@@ -305,10 +307,12 @@ def test_a_rebuild_that_was_stopped_goes_on_with_the_same_generation(models):
     assert models.verify().findings == ()
 
 
-def test_a_request_that_is_done_is_not_done_again(models):
-    request = uuid4()
-    assert models.rebuild(request=request) == 2
-    assert models.rebuild(request=request) == 2
+def test_a_request_that_is_done_is_not_done_again_and_what_was_compared_is_known(models):
+    save_users(models.log, 5)
+    rebuild = models.rebuilding(uuid4())
+    made = rebuild.run(Event(), is_full=True)
+    assert (made.generation, made.verified.documents, made.verified.findings) == (2, len(models.documents()), ())
+    assert rebuild.run(Event(), is_full=True) == made
 
 
 def test_another_request_or_version_begins_anew_and_leaves_nothing_behind(models):
