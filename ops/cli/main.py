@@ -1,6 +1,8 @@
 """All commands together. Each imports what it needs when it runs, so that every one starts at once."""
 
+import os
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import typer
@@ -51,6 +53,7 @@ app.command("init", hidden=True)(running.init)
 def main() -> None:
     """Run a command; a failure that can be told in words ends with exit code 1."""
     try:
+        _check_text(sys.argv[1:])
         app()
     except Failed as failure:
         _end(str(failure), failure.code)
@@ -58,6 +61,16 @@ def main() -> None:
         if not _is_told(error):
             raise
         _end(str(error), 1)
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """Bytes that are no text fit into no name, id or JSON. Raises Failed with exit code 2."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(argument).decode(errors="backslashreplace")
+            raise Failed(f"The argument {shown} is no text; write it in UTF-8.", code=2) from None
 
 
 def _is_told(error: Exception) -> bool:

@@ -1,6 +1,7 @@
 """The event log on the command line."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -185,6 +186,17 @@ def test_an_export_that_cannot_be_written_says_so(running_system):
     assert done.returncode == 1
     assert b"No space left" in done.stderr
     assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["events", "list", "--type"], ["projections", "query", "execution_status"], ["dlq", "show"], ["users", "unlock"]],
+    ids=" ".join,
+)
+def test_arguments_that_are_no_text_are_refused(command, running_system):
+    done = running_system.cli(*command, os.fsdecode(b"\xff\xfe"))
+    assert done.returncode == 2
+    assert done.stderr == rb"The argument \xff\xfe is no text; write it in UTF-8." b"\n"
 
 
 def test_whoever_reads_only_the_beginning_gets_no_error(running_system, run):
