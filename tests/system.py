@@ -78,9 +78,8 @@ class System:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command of the CLI on this system, with `more` variables."""
         command = [CLI, *map(str, arguments)]
-        return subprocess.run(
-            command, env=self.environment | more, capture_output=True, check=False, timeout=120, **options
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        return subprocess.run(command, env=self.environment | more, check=False, timeout=120, **pipes)
 
     def client(self) -> httpx.Client:
         """A client that nobody is logged in with; it looks each answer up in the API's document."""

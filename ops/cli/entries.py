@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from ops.cli.output import console, print_line, print_table
+from ops.cli.output import print_drawn, print_line, print_table
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -102,7 +102,7 @@ def print_trace(correlation: UUID, branches: "Sequence[Branch]") -> None:
     tree = Tree(f"request {correlation}, {first.at:%F %T} (UTC)", highlight=False)
     for branch in branches:
         _grow(tree, branch, first)
-    console().print(tree)
+    print_drawn(tree)
 
 
 def _grow(tree: "Tree", branch: "Branch", first: "Entry") -> None:

@@ -13,7 +13,7 @@ import typer
 
 from ops.cli.access import Data, core, load_settings
 from ops.cli.moments import existing
-from ops.cli.output import AsJson, Failed, close, print_json, print_line, progress
+from ops.cli.output import AsJson, Failed, print_json, print_line, printing, progress
 
 if TYPE_CHECKING:
     from application.ledger import Ledger
@@ -40,8 +40,8 @@ def export(
     ledger = core(load_settings(data=data)).ledger()
     existing(ledger, after)
     if to == STDOUT:
-        with _stdout() as target:
-            _write(ledger, after, target)
+        with printing():
+            _write(ledger, after, sys.stdout.buffer)
         return
     with _new_file(Path(to)) as target:
         number = _write(ledger, after, target)
@@ -59,18 +59,6 @@ def _write(ledger: "Ledger", after: int, target: IO[bytes]) -> int:
             target.write(exported(position, event))
             number += 1
     return number
-
-
-@contextmanager
-def _stdout() -> Iterator[IO[bytes]]:
-    try:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        close(sys.stdout)
-        raise Failed(f"stdout cannot be written: {error.strerror}.") from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
 
 UNLIMITED = 10_000
 """Columns: more than any table has."""
@@ -24,7 +24,7 @@ NOT_RUN = 125
 """The exit code of `run` when the script was never run."""
 
 CUT = 128 + signal.SIGPIPE
-"""The exit code when whoever read the output has gone, as a shell has it."""
+"""The exit code when whoever read the output has gone, as a shell has it, or it could not be written."""
 
 
 class Failed(Exception):
@@ -35,16 +35,32 @@ class Failed(Exception):
         self.code = code
 
 
+@contextmanager
+def printing() -> Iterator[None]:
+    """What is written to stdout in it is out at its end.
+
+    Raises BrokenPipeError where whoever read it has gone, and Failed where it cannot be written for another reason.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        close(sys.stdout)
+        raise Failed(f"stdout cannot be written: {error.strerror}.", code=CUT) from error
+
+
 def print_json(value: Any) -> None:
     """One value; a list is printed as one array."""
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
-    sys.stdout.buffer.flush()
+    with printing():
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
 
 
 def print_line(value: object) -> None:
     """At once, also into a pipe."""
-    sys.stdout.write(f"{value}\n")
-    sys.stdout.flush()
+    with printing():
+        sys.stdout.write(f"{value}\n")
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
@@ -52,21 +68,25 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty
     from rich.table import Table  # noqa: PLC0415
 
     if not rows:
-        sys.stdout.write(f"{empty}\n")
+        print_line(empty)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, no_wrap=True)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console().print(table)
+    print_drawn(table)
 
 
-def console() -> "Console":
+def print_drawn(drawing: "RenderableType") -> None:
     """Cuts no line: a terminal wraps a long one, and a cut id is of no use to anybody."""
     from rich.console import Console  # noqa: PLC0415
 
-    return Console(soft_wrap=True, width=UNLIMITED)
+    console = Console(soft_wrap=True, width=UNLIMITED)
+    with console.capture() as drawn:  # it would end the process itself where nobody reads it
+        console.print(drawing)
+    with printing():
+        sys.stdout.write(drawn.get())
 
 
 def say(line: str) -> None:

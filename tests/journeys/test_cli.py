@@ -1,7 +1,6 @@
 """The command line on a running system."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -171,17 +170,6 @@ def test_a_signal_is_heard_while_nobody_reads_the_output(running_system, api):
         assert status_of(api, said) in {"cancelled", "output_limit"}
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 143
-
-
-def test_other_commands_whose_output_is_cut_end_as_a_shell_expects(running_system, api):
-    result_of(api, execute(api, "print(1)"))
-    ends, output = os.pipe()
-    os.close(ends)
-    listed = subprocess.run(
-        [CLI, "events", "list", "--json"], env=running_system.environment, stdout=output, check=False
-    )
-    os.close(output)
-    assert listed.returncode == 141
 
 
 def test_run_with_json_prints_one_object(running_system):

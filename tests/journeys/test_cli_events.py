@@ -179,13 +179,33 @@ def test_export_writes_over_nothing(running_system, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["mine"]
 
 
-def test_an_export_that_cannot_be_written_says_so(running_system):
+LISTED = (
+    ["events", "list"],
+    ["events", "list", "--json"],
+    ["events", "stats"],
+    ["events", "export", "--to", "-"],
+    ["events", "trace", "1"],
+    ["projections", "list"],
+    ["users", "list"],
+    ["config", "show"],
+)
+
+
+@pytest.mark.parametrize("command", LISTED, ids=" ".join)
+def test_output_that_cannot_be_written_is_told_in_a_line(command, running_system, run):
     with Path("/dev/full").open("wb") as full:
-        command = [CLI, "events", "export", "--to", "-"]
-        done = subprocess.run(command, env=running_system.environment, stdout=full, stderr=subprocess.PIPE, check=False)
-    assert done.returncode == 1
-    assert b"No space left" in done.stderr
-    assert done.stderr.count(b"\n") == 1
+        done = running_system.cli(*command, stdout=full)
+    assert done.returncode == 141
+    assert done.stderr == b"stdout cannot be written: No space left on device.\n"
+
+
+@pytest.mark.parametrize("command", LISTED, ids=" ".join)
+def test_output_that_nobody_reads_ends_a_command_as_a_shell_expects(command, running_system, run):
+    ends, output = os.pipe()
+    os.close(ends)
+    done = running_system.cli(*command, stdout=output)
+    os.close(output)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize(
