@@ -1,5 +1,6 @@
 """SecantusDB, the embedded Mongo: a separate program (GPL-2.0), started as a process and never imported."""
 
+import fcntl
 import socket
 import struct
 import sys
@@ -42,6 +43,17 @@ class Secantus(msgspec.Struct, frozen=True):
     def answers(self) -> bool:
         reply = exchange(self.port, ping(), REPLY_HEADER.size)
         return len(reply) == REPLY_HEADER.size and REPLY_HEADER.unpack(reply)[3] == OP_MSG
+
+    def is_open_elsewhere(self) -> bool:
+        """Whether a process has the store open: WiredTiger then holds its lock file."""
+        try:
+            with (self.folder / "WiredTiger.lock").open("rb+") as lock:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def is_broken(self) -> bool:
         """Whether it says that it cannot read its own files: after a full disk it runs on, and fails until it is ended.

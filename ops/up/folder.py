@@ -53,10 +53,13 @@ def read(data: Path) -> Running | None:
 def is_held(data: Path) -> bool:
     """Whether a supervisor holds the folder. Asking takes a shared lock for an instant."""
     try:
-        with (data / "lock").open("rb") as lock:
-            return not try_lock(lock.fileno(), fcntl.LOCK_SH)
-    except FileNotFoundError:
+        folder = os.open(data, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    try:
+        return not try_lock(folder, fcntl.LOCK_SH)
+    finally:
+        os.close(folder)
 
 
 def try_lock(descriptor: int, kind: int) -> bool:
@@ -68,7 +71,10 @@ def try_lock(descriptor: int, kind: int) -> bool:
 
 
 class DataFolder:
-    """The folder as the supervisor holds it: a context in which no other `up` can start on it."""
+    """The folder as the supervisor holds it: a context in which no other `up` can start on it.
+
+    The lock is on the folder itself, for a file in it can be removed; the file `lock` says who has it.
+    """
 
     def __init__(self, path: Path, needed_bytes: int = NEEDED_BYTES) -> None:
         self.path = path
@@ -81,7 +87,7 @@ class DataFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.check_owner()
             self.check_writable()
-            self.lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self.lock = os.open(self.path, os.O_RDONLY)
         except OSError as error:
             raise FolderUnusable(folder=self.path, why=error.strerror) from error
         self.hold()
@@ -92,7 +98,8 @@ class DataFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.forget()
+        if (left := read(self.path)) and left.pid == os.getpid():
+            self.forget()
         os.close(self.lock)
 
     @property
@@ -122,17 +129,18 @@ class DataFolder:
         """Take the lock for as long as this process lives. Somebody who only asks has it for an instant: try again."""
         for _ in range(HOLD_TRIES):
             if try_lock(self.lock, fcntl.LOCK_EX):
-                os.ftruncate(self.lock, 0)
-                os.pwrite(self.lock, str(os.getpid()).encode(), 0)
+                (self.path / "lock").write_text(str(os.getpid()))
                 return
             time.sleep(HOLD_WAIT)
         raise self.already_running()
 
     def already_running(self) -> AlreadyRunning:
-        pid = os.pread(self.lock, 20, 0).decode()
         os.close(self.lock)
-        found = read(self.path)
-        return AlreadyRunning(folder=self.path, pid=pid, place=f" at {found.api_url}" if found else ", still starting")
+        if found := read(self.path):
+            return AlreadyRunning(folder=self.path, who=f"process {found.pid} at {found.api_url}")
+        holder = self.path / "lock"
+        who = f"process {holder.read_text()}" if holder.exists() else "a process"
+        return AlreadyRunning(folder=self.path, who=f"{who}, still starting")
 
     def write(self, system: Running) -> None:
         """Say where the system is; readers see all of it or what stood there before."""

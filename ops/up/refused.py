@@ -15,7 +15,7 @@ class Refused(Exception):
 
 
 class AlreadyRunning(Refused):
-    """Runledger already runs on {folder}, as process {pid}{place}.
+    """Runledger already runs on {folder}, as {who}.
 
     Stop that one first, or choose another folder with --data.
     """
@@ -55,6 +55,10 @@ class StoreDamaged(Refused):
 
     Restore a backup of the data folder, or move the folder away to begin with an empty one.
     """
+
+
+class StoreBusy(Refused):
+    """Another process has the store in {folder} open; nothing is wrong with it. Stop that process first."""
 
 
 class StoreIncomplete(Refused):

@@ -10,7 +10,7 @@ from adapters.embedded.server import ProgramMissing, Server, free_port, port_is_
 from ops.settings import Settings
 from ops.up.folder import DataFolder
 from ops.up.process import Process
-from ops.up.refused import ProgramNotInstalled, Refused, ServerFailed, StoreDamaged, StoreIncomplete
+from ops.up.refused import ProgramNotInstalled, Refused, ServerFailed, StoreBusy, StoreDamaged, StoreIncomplete
 
 LANES = 8
 """The lanes of a store on the embedded servers: the partitions of its topic of events."""
@@ -52,6 +52,8 @@ class Hosted(Process):
 
     def failure(self) -> Refused:
         if isinstance(self.server, Secantus):
+            if self.server.is_open_elsewhere():
+                return StoreBusy(folder=self.server.folder)
             return StoreDamaged(folder=self.server.folder, log=self.log)
         return ServerFailed(name=self.name, log=self.log)
 

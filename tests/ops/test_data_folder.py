@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from ops.up.folder import DataFolder, Running, is_held, kafka_servers, running
+from ops.up.folder import DataFolder, Running, is_held, kafka_servers, read, running
 from ops.up.refused import AlreadyRunning, DiskFull, FolderOfAnother, FolderUnusable
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +72,23 @@ def test_a_second_one_is_refused_with_process_and_address(tmp_path):
         with pytest.raises(AlreadyRunning, match=f"process {os.getpid()} at http://127.0.0.1:1. Stop that"):
             DataFolder(tmp_path).__enter__()
         assert running(tmp_path) == SYSTEM
+
+
+def test_a_running_system_is_found_and_keeps_its_run_file_when_its_lock_file_is_removed(tmp_path):
+    with DataFolder(tmp_path) as folder:
+        folder.write(SYSTEM)
+        (tmp_path / "lock").unlink()
+        with pytest.raises(AlreadyRunning, match=f"process {os.getpid()} at http://127.0.0.1:1. Stop that"):
+            DataFolder(tmp_path).__enter__()
+        assert running(tmp_path) == SYSTEM
+
+
+def test_the_run_file_of_another_stays(tmp_path):
+    """As when a running system's folder was moved away and another one begun in its place."""
+    another = msgspec.structs.replace(SYSTEM, pid=1)
+    with DataFolder(tmp_path) as folder:
+        folder.write(another)
+    assert read(tmp_path) == another
 
 
 def test_the_folder_is_free_after_kill_9(tmp_path):

@@ -14,7 +14,7 @@ from adapters.embedded.server import LOOPBACK, free_port
 from ops.settings import load
 from ops.up.folder import DataFolder
 from ops.up.preparation import Preparation
-from ops.up.refused import ProgramNotInstalled, ServerFailed, StoreDamaged, StoreIncomplete
+from ops.up.refused import ProgramNotInstalled, ServerFailed, StoreBusy, StoreDamaged, StoreIncomplete
 from ops.up.servers import Hosted, hosted
 from ops.up.supervisor import Supervisor
 
@@ -100,6 +100,13 @@ def test_a_damaged_store_is_refused_at_once_and_names_its_log(folder, file):
 
     assert server.tries == 1
     assert "WiredTigerError" in folder.log("mongo").read_text()
+
+
+def test_a_store_that_is_open_elsewhere_is_not_called_damaged(folder, supervisor):
+    store = folder.path / "mongo"
+    start(supervisor, Hosted(lambda: Secantus(store, free_port()), folder))
+    with Supervisor(print) as second, pytest.raises(StoreBusy, match=f"Another process has the store in {store} open"):
+        start(second, Hosted(lambda: Secantus(store, free_port()), folder))
 
 
 @pytest.mark.parametrize("file", ["WiredTiger", "WiredTiger.turtle", "WiredTiger.wt"])
