@@ -19,6 +19,7 @@ from api.waiting import until
 from application.causation import Branch, by_causation
 from application.ledger import Entry, Ledger, Selection, exported, with_sealed
 from application.ports import LAST_POSITION
+from domain.events import EVENTS
 from domain.sealed import Sealed
 from projections import event_stats
 from projections.event_stats import EventCount, EventStats
@@ -101,7 +102,9 @@ class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_events_of_all() -> Response:
     """Events in the order of the log. A page ends with its limit, or 20,000 positions on."""
     await current_admin()
-    return answer(await crossing(_page, backend().ledger, query(EventsQuery)))
+    wanted = query(EventsQuery)
+    _check(wanted, await crossing(backend().ledger.head))
+    return answer(await crossing(_page, backend().ledger, wanted))
 
 
 @blueprint.get("/stats")
@@ -162,6 +165,18 @@ async def _lines(backend: Backend, after: int) -> AsyncIterator[bytes]:
 
 def _some(lines: Iterator[tuple[int, bytes]]) -> bytes:
     return b"".join(exported(position, event) for position, event in islice(lines, LINES_AT_ONCE))
+
+
+def _check(wanted: EventsQuery, head: int) -> None:
+    """Raises Problem where no event could ever be found."""
+    if wanted.type is not None and wanted.type not in EVENTS:
+        raise Problem(422, f"There is no event type {wanted.type!r}; there are {', '.join(sorted(EVENTS))}.")
+    if wanted.since and wanted.until and wanted.since >= wanted.until:
+        raise Problem(422, f"Nothing lies between {wanted.since.isoformat()} and {wanted.until.isoformat()}.")
+    if wanted.from_position > head:
+        raise Problem(422, f"There is no position {wanted.from_position} yet; the log ends at {head}.")
+    if wanted.to_position is not None and wanted.from_position > wanted.to_position:
+        raise Problem(422, f"No position is from {wanted.from_position} on and up to {wanted.to_position}.")
 
 
 def _page(ledger: Ledger, wanted: EventsQuery) -> EventPage:

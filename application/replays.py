@@ -180,7 +180,8 @@ class Replays:
 
     def _selection(self, wanted: Wanted) -> Selection:
         if unknown := sorted(set(wanted.types) - set(self._types)):
-            raise SelectionRefused(f"There is no event type {' or '.join(map(repr, unknown))}.")
+            types = ", ".join(sorted(self._types))
+            raise SelectionRefused(f"There is no event type {' or '.join(map(repr, unknown))}; there are {types}.")
         if wanted.since and wanted.until and wanted.since >= wanted.until:
             raise SelectionRefused(f"Nothing lies between {wanted.since.isoformat()} and {wanted.until.isoformat()}.")
         head = self._ledger.head()

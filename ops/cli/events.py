@@ -11,7 +11,7 @@ import typer
 
 from ops.cli import entries, export, mirror
 from ops.cli.access import Data, core, load_settings
-from ops.cli.moments import as_time, existing
+from ops.cli.moments import as_time, check_order, existing
 from ops.cli.names import check_known
 from ops.cli.output import AsJson, Failed, as_id, print_json, print_line, print_table, progress
 
@@ -48,11 +48,12 @@ def list_(
     from application.ledger import Selection  # noqa: PLC0415
     from domain.events import EVENTS  # noqa: PLC0415
 
+    check_order(since, until)
     wanted, ledger = Selection(stream=stream, type=type, since=since, until=until), _ledger(data)
     existing(ledger, after)
     with progress("positions") as tell:
         found = list(islice(ledger.entries(wanted, after, tell), limit))
-    if type and not found:  # one that another version has written may be there
+    if type is not None and not found:  # one that another version has written may be there
         check_known("event type", [type], EVENTS)
     if as_json:
         print_json(found)
@@ -100,7 +101,7 @@ def trace(
     from application.ledger import Selection  # noqa: PLC0415
 
     ledger = _ledger(data)
-    correlation = _one(ledger, request).correlation if request.isdecimal() else _id(request)
+    correlation = _one(ledger, request).correlation if _is_position(request) else _id(request)
     with progress("positions") as tell:
         found = by_causation(ledger.entries(Selection(correlation=correlation), tell=tell))
     if not found:
@@ -150,7 +151,7 @@ def _one(ledger: "Ledger", event: str) -> "Entry":
     """The event with this position or id."""
     from application.ledger import Selection  # noqa: PLC0415
 
-    if event.isdecimal():
+    if _is_position(event):
         found = ledger.find(int(event)) if len(event) <= DIGITS and int(event) <= ledger.head() else None
     else:
         with progress("positions") as tell:
@@ -158,6 +159,15 @@ def _one(ledger: "Ledger", event: str) -> "Entry":
     if found is None:
         raise Failed(f"There is no event {event}; the log ends at position {ledger.head()}.")
     return found
+
+
+def _is_position(text: str) -> bool:
+    """Raises Failed with exit code 2 for 0, where no event can be."""
+    if not (text.isascii() and text.isdecimal()):
+        return False
+    if not text.strip("0"):
+        raise Failed("The log begins at position 1; there is none at 0.", code=2)
+    return True
 
 
 def _id(text: str) -> UUID:

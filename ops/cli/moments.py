@@ -24,6 +24,12 @@ At = Annotated[int | None, typer.Option("--at", "--position", min=1, help="As it
 Time = Annotated[datetime | None, typer.Option(parser=as_time, metavar="TIME", help="As it was at this time (UTC).")]
 
 
+def check_order(since: datetime | None, until: datetime | None) -> None:
+    """Raises Failed with exit code 2 where no time is between the two."""
+    if since and until and since >= until:
+        raise Failed(f"Nothing lies between {since.isoformat()} and {until.isoformat()}.", code=2)
+
+
 class Headed(Protocol):
     def head(self) -> int: ...
 
@@ -39,6 +45,8 @@ def moment(container: "Core", position: int | None, time: datetime | None) -> in
     """The position that was named, if one was. Raises Failed where the log has no such moment."""
     from application.moments import NoSuchMoment, position_of  # noqa: PLC0415
 
+    if position is not None and time is not None:
+        raise Failed("Name a position or a time, not both.", code=2)
     try:
         return position_of(container.ledger(), position, time)
     except NoSuchMoment as problem:

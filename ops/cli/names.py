@@ -8,4 +8,5 @@ from ops.cli.output import Failed
 def check_known(kind: str, wanted: Iterable[str], names: Collection[str]) -> None:
     """Raises Failed with exit code 2 where one of them is no `kind`."""
     if unknown := sorted(set(wanted) - set(names)):
-        raise Failed(f"There is no {kind} {', '.join(unknown)}; there are {', '.join(sorted(names))}.", code=2)
+        there_are = ", ".join(sorted(names))
+        raise Failed(f"There is no {kind} {', '.join(map(repr, unknown))}; there are {there_are}.", code=2)

@@ -11,6 +11,7 @@ import typer
 
 from ops.cli.access import Data, command, core, load_settings
 from ops.cli.moments import as_time
+from ops.cli.names import check_known
 from ops.cli.output import AsJson, Failed, as_id, print_json, print_line, print_table, progress
 from ops.cli.work import patience
 
@@ -39,8 +40,8 @@ def start(
         typer.Argument(parser=as_id, metavar="[ID]", help="One that was prepared over HTTP."),
     ] = None,
     into: Annotated[str | None, typer.Option(metavar=INTO, help="Where the events go; see docs/how-to.")] = None,
-    first: Annotated[int | None, typer.Option("--from", metavar="N", help="Only from this position on.")] = None,
-    last: Annotated[int | None, typer.Option("--upto", metavar="N", help="Only up to this position.")] = None,
+    first: Annotated[int | None, typer.Option("--from", min=1, metavar="N", help="Only from this position on.")] = None,
+    last: Annotated[int | None, typer.Option("--upto", min=1, metavar="N", help="Only up to this position.")] = None,
     since: Annotated[
         datetime | None, typer.Option(parser=as_time, metavar="TIME", help="Only from this time on (UTC).")
     ] = None,
@@ -62,7 +63,9 @@ def start(
 ) -> None:
     """Replay what is selected, all of the log if nothing is said; with --dry-run first, see what it comes to."""
     from application.replays import Wanted  # noqa: PLC0415
+    from domain.events import EVENTS  # noqa: PLC0415
 
+    check_known("event type", type or (), EVENTS)
     wanted = Wanted(first, last, since, until, tuple(type or ()), tuple(stream or ()), tuple(user or ()))
     if replay and (into or dry_run or speed or wanted != Wanted()):
         raise Failed("What was prepared has its target, selection and speed; leave out the options.", code=2)

@@ -44,6 +44,8 @@ def test_only_admins_may_look(person, place):
         *("executions?status=nope", "executions?owner=nope", "executions?limit=0", "executions?cursor=x"),
         *("queue?status=queued", "users?cursor=-1", "events?since=yesterday", "events?since=2026-01-01T00:00:00"),
         *("events?stream=1", "events?to_position=0", "events?nope=1", "events/stats?days=0"),
+        *("events?type=Nope", "events?from_position=999999999", "events?from_position=3&to_position=2"),
+        "events?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z",
         *("executions?min_position=999999999", "events/export?after=999999999", "dead-letters?projection=nope"),
     ],
 )

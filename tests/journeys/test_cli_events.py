@@ -62,7 +62,12 @@ def test_list_finds_events_by_stream_type_position_and_time(running_system, run)
     [
         (["list", "--stream", "mine"], 2, "mine is no id"),
         (["list", "--since", "yesterday"], 2, "write it as 2026-01-31"),
-        (["list", "--type", "Nope.Nope"], 2, "There is no event type Nope.Nope; there are DeadLetter.Discarded,"),
+        (["list", "--type", "Nope.Nope"], 2, "There is no event type 'Nope.Nope'; there are DeadLetter.Discarded,"),
+        (["list", "--type", ""], 2, "There is no event type ''; there are DeadLetter.Discarded,"),
+        (["list", "--since", "2026-02-01", "--until", "2026-01-01"], 2, "Nothing lies between 2026-02"),
+        (["show", "0"], 2, "The log begins at position 1; there is none at 0."),
+        (["trace", "0"], 2, "The log begins at position 1; there is none at 0."),
+        (["show", "٣"], 2, "neither a position nor an id"),
         (["show", "999999999"], 1, "There is no event 999999999; the log ends at position"),
         (["show", str(uuid.uuid4())], 1, "There is no event"),
         (["show", "nonsense"], 2, "neither a position nor an id"),

@@ -121,10 +121,10 @@ def test_a_worker_for_one_read_model_folds_no_other_and_whoever_waits_for_it_is_
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["projections", "--only", "nope"], "There is no read model nope; there are admin_feed,"),
-        (["projections", "--only", f"{STATUS},"], "There is no read model ; there are"),
+        (["projections", "--only", "nope"], "There is no read model 'nope'; there are admin_feed,"),
+        (["projections", "--only", f"{STATUS},"], "There is no read model ''; there are"),
         (["relay", "--only", STATUS], "--only is for the worker projections"),
-        (["nope"], "There is no worker nope; there are deadletters,"),
+        (["nope"], "There is no worker 'nope'; there are deadletters,"),
     ],
 )
 def test_workers_and_read_models_that_there_are_not_are_refused(system, arguments, words):
@@ -135,5 +135,5 @@ def test_workers_and_read_models_that_there_are_not_are_refused(system, argument
 def test_letters_of_a_projection_that_there_is_not_are_refused(system):
     refused = system.cli("dlq", "list", "--projection", "nope", "--json")
     assert (refused.returncode, refused.stdout) == (2, b"")
-    assert b"There is no projection nope; there are admin_feed," in refused.stderr
+    assert b"There is no projection 'nope'; there are admin_feed," in refused.stderr
     assert json.loads(system.cli("dlq", "list", "--projection", HISTORY, "--json").stdout) == []

@@ -187,9 +187,10 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(system, admin):
     assert refused.status_code == 409
     assert "No earlier generation" in refused.json()["detail"]
     for act in ("rebuild", "rollback", "pause", "resume", "verify"):
-        assert b", execution_history," in system.cli("projections", act, "nothing").stderr
+        refused = system.cli("projections", act, "nothing")
+        assert (refused.returncode, b", execution_history," in refused.stderr) == (2, True)
         refused = system.cli("projections", act, "executor_tasks")
-        assert (refused.returncode, b"what a worker has yet to do" in refused.stderr) == (1, True)
+        assert (refused.returncode, b"what a worker has yet to do" in refused.stderr) == (2, True)
     assert admin.post("/admin/projections/executor_tasks/rebuild").status_code == 404
     assert system.cli("projections", "rollback", fresh).returncode == 1
 
@@ -247,6 +248,8 @@ def test_moments_that_there_were_not_are_refused(system, admin):
     assert system.cli("executions", "at", run).returncode == 2
     assert b"nope is no run's id" in system.cli("executions", "at", "nope").stderr
     assert system.cli("projections", "query", HISTORY, run, "--at", 0).returncode == 2
+    both = system.cli("projections", "query", HISTORY, run, "--at", 4, "--time", "2026-01-01")
+    assert (both.returncode, both.stderr) == (2, b"Name a position or a time, not both.\n")
 
 
 # Dead letters -------------------------------------------------------------------------------------------------

@@ -140,8 +140,8 @@ def test_a_file_is_made_once_and_dropped_when_it_is_wanted_no_more(system):
 
 def test_what_cannot_be_replayed_is_said_and_nothing_is_changed(system):
     assert "cannot be a file's name" in refused(system, "start", "--into", "file:../out.jsonl")
-    assert "no event type 'Execution.Startex'" in refused(
-        system, "start", "--into", "file", "--type", "Execution.Startex"
+    assert "no event type 'Execution.Startex'; there are DeadLetter." in refused(
+        system, "start", "--into", "file", "--type", "Execution.Startex", code=2
     )
 
 
@@ -151,7 +151,14 @@ def test_a_dry_run_is_refused_what_the_replay_would_be(system):
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--into", "nowhere"), ("0f4b1d8e-6f57-4c51-9d2f-0a3f0f5f8c11", "--dry-run")]
+    "arguments",
+    [
+        (),
+        ("--into", "nowhere"),
+        ("0f4b1d8e-6f57-4c51-9d2f-0a3f0f5f8c11", "--dry-run"),
+        ("--dry-run", "--from", "0"),
+        ("--dry-run", "--upto", "-5"),
+    ],
 )
 def test_a_command_that_makes_no_sense_ends_with_2(system, arguments):
     refused(system, "start", *arguments, code=2)
