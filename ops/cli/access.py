@@ -25,7 +25,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Data = Annotated[Path | None, typer.Option("--data", help="The data folder [default: RUNLEDGER_DATA]")]
+
+def as_folder(text: str) -> Path:
+    """A folder on the command line; Path("") would be the present one."""
+    if not text:
+        raise typer.BadParameter("it is empty; name a folder.")
+    return Path(text)
+
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", parser=as_folder, metavar="FOLDER", help="The data folder (default: RUNLEDGER_DATA)."),
+]
 
 TRY_AGAIN_SECONDS = 2.0
 

@@ -7,7 +7,7 @@ import typer
 
 from ops.cli.access import Data, command, core, load_settings
 from ops.cli.names import check_known
-from ops.cli.output import AsJson, Failed, print_json, print_line, print_table
+from ops.cli.output import AsJson, Failed, counted, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from ops.containers.core import Core
@@ -79,7 +79,7 @@ def retry(
     if as_json:
         print_json({"streams": len(positions), "position": max(positions, default=0)})
     else:
-        print_line(f"{len(positions)} streams are folded again; `dlq list` shows what still fails.")
+        print_line(f"Folded again: {counted(len(positions), 'stream')}; `dlq list` shows what still fails.")
 
 
 @app.command()
@@ -106,5 +106,5 @@ def discard(
 def _found(container: "Core", letter: str) -> "Parked":
     found = container.mailbox().find(letter)
     if found is None:
-        raise Failed(f"There is no letter {letter}; `runledger dlq list` shows them.")
+        raise Failed(f"There is no letter {letter!r}; `runledger dlq list` shows them.")
     return found

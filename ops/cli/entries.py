@@ -58,6 +58,14 @@ def _text_or_bytes(content: bytes) -> dict[str, str]:
         return {"base64": base64.b64encode(content).decode()}
 
 
+def in_words(value: Any, seals: "Seals") -> str:
+    """JSON; sealed content by its state and size."""
+    from application.ledger import as_sealed, with_sealed  # noqa: PLC0415
+
+    shown = with_sealed(value, lambda sealed: _content(sealed, seals, is_opened=False))
+    return msgspec.json.encode(shown).decode() if as_sealed(value) is None else _in_words(shown)
+
+
 def print_entry(entry: "Entry") -> None:
     fields = {name: getattr(entry, name) for name in entry.__struct_fields__ if name != "data"}
     print_table(("", ""), list(fields.items()), "")

@@ -13,7 +13,7 @@ from ops.cli import entries, export, mirror
 from ops.cli.access import Data, core, load_settings
 from ops.cli.moments import as_time, check_order, existing
 from ops.cli.names import check_known
-from ops.cli.output import AsJson, Failed, as_id, print_json, print_line, print_table, progress
+from ops.cli.output import AsJson, Failed, as_id, counted, print_json, print_line, print_table, progress
 
 if TYPE_CHECKING:
     from application.ledger import Entry, Ledger
@@ -80,7 +80,7 @@ def show(
 
 @app.command()
 def tail(
-    after: Annotated[int | None, typer.Option(min=0, help="Begin after this position [default: the end].")] = None,
+    after: Annotated[int | None, typer.Option(min=0, help="Begin after this position (default: the end).")] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -118,7 +118,7 @@ def stats(data: Data = None, as_json: AsJson = False) -> None:
         print_json(found)
         return
     total = found.total
-    print_line(f"{total.events:,} events in {total.streams:,} streams, {total.bytes:,} bytes")
+    print_line(f"{counted(total.events, 'event')} in {counted(total.streams, 'stream')}, {total.bytes:,} bytes")
     for heading, tallies in (("type", found.by_type), ("day (UTC)", found.by_day), ("lane", found.by_lane)):
         rows = [(name, one.events, one.streams, one.bytes) for name, one in sorted(tallies.items())]
         if rows:
@@ -140,7 +140,9 @@ def verify(data: Data = None, as_json: AsJson = False) -> None:
     elif not findings:
         print_line(f"All {head:,} events are as they must be.")
     if findings:
-        raise Failed(f"Something is wrong with the log ({len(findings):,} findings). Restore it from a backup.")
+        raise Failed(
+            f"Something is wrong with the log ({counted(len(findings), 'finding')}). Restore it from a backup."
+        )
 
 
 def _ledger(data: Data) -> "Ledger":
@@ -174,7 +176,7 @@ def _id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise Failed(f"{text} is neither a position nor an id; `runledger events list` shows them.", code=2) from None
+        raise Failed(f"{text!r} is neither a position nor an id; `runledger events list` shows them.", code=2) from None
 
 
 def _follow(ledger: "Ledger", after: int) -> "Iterator[Entry]":

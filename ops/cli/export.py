@@ -13,7 +13,7 @@ import typer
 
 from ops.cli.access import Data, core, load_settings
 from ops.cli.moments import existing
-from ops.cli.output import AsJson, Failed, print_json, print_line, printing, progress
+from ops.cli.output import AsJson, Failed, counted, print_json, print_line, printing, progress
 
 if TYPE_CHECKING:
     from application.ledger import Ledger
@@ -35,6 +35,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write events as JSON Lines: each line the position and then the event to the byte as it stands in the log."""
+    if not to:
+        raise Failed("--to is empty; name a new file, or - for stdout.", code=2)
     if to == STDOUT and as_json:
         raise Failed("With --to - the events themselves are printed, as JSON Lines; leave out --json.", code=2)
     ledger = core(load_settings(data=data)).ledger()
@@ -46,7 +48,7 @@ def export(
     with _new_file(Path(to)) as target:
         number = _write(ledger, after, target)
     done = Exported(to, number, after + number)
-    print_json(done) if as_json else print_line(f"{number:,} events, up to position {done.last}, are in {to}.")
+    print_json(done) if as_json else print_line(f"{counted(number, 'event')}, up to position {done.last}, in {to}.")
 
 
 def _write(ledger: "Ledger", after: int, target: IO[bytes]) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from ops.cli.access import Data, core, load_settings
-from ops.cli.output import AsJson, Failed, print_json, print_line, print_table, progress
+from ops.cli.output import AsJson, Failed, counted, print_json, print_line, print_table, progress
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def rotate(data: Data = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(rotated)
         return
-    print_line(f"{rotated.rewrapped} data keys were wrapped by the master key {rotated.master_key}.")
+    print_line(f"{counted(rotated.rewrapped, 'data key')} wrapped by the master key {rotated.master_key}.")
     if settings.master_key:
         print_line("Now take the old one out of previous_master_keys and restart; backups from before still need it.")
 

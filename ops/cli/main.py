@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from ops.cli import dlq, events, executions, keys, projections, replay, running, schemas, show, topics, users
-from ops.cli.output import CUT, Failed, close
+from ops.cli.output import CUT, Failed, close, say, visible
 from ops.settings import SettingsInvalid
 
 
@@ -88,5 +88,5 @@ def _is_told(error: Exception) -> bool:
 
 
 def _end(sentence: str, code: int) -> NoReturn:
-    sys.stderr.write(f"{sentence}\n")
+    say(visible(sentence))
     sys.exit(code)

@@ -17,7 +17,7 @@ def as_time(text: str) -> datetime:
         given = datetime.fromisoformat(text)
         return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
     except (ValueError, OverflowError):  # before the year 1, or after 9999
-        raise typer.BadParameter(f"{text} is no time; write it as 2026-01-31 or 2026-01-31T12:30:00Z.") from None
+        raise typer.BadParameter(f"{text!r} is no time; write it as 2026-01-31 or 2026-01-31T12:30:00Z.") from None
 
 
 At = Annotated[int | None, typer.Option("--at", "--position", min=1, help="As it was at this position of the log.")]

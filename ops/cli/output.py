@@ -89,6 +89,16 @@ def print_drawn(drawing: "RenderableType") -> None:
         sys.stdout.write(drawn.get())
 
 
+def counted(number: int, what: str) -> str:
+    """Such as `1 event` and `2,000 events`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def visible(text: str) -> str:
+    """What a terminal would obey, as an escape, is shown instead."""
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
+
+
 def say(line: str) -> None:
     """On stderr, where somebody still reads that."""
     try:
@@ -108,7 +118,7 @@ def as_id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise typer.BadParameter(f"{text} is no id.") from None
+        raise typer.BadParameter(f"{text!r} is no id.") from None
 
 
 class Bar(Protocol):

@@ -9,11 +9,13 @@ import msgspec
 import typer
 
 from ops.cli.access import Data, command, core, load_settings, workers
+from ops.cli.entries import in_words
 from ops.cli.moments import At, Time, moment
-from ops.cli.output import AsJson, Bar, Failed, as_id, print_json, print_line, print_table, progress
+from ops.cli.output import AsJson, Bar, Failed, as_id, counted, print_json, print_line, print_table, progress
 from ops.cli.work import until_ended
 
 if TYPE_CHECKING:
+    from application.ports import Seals
     from application.progress import Tell
     from domain.read_model import ReadModel
     from ops.containers.core import Core
@@ -115,7 +117,8 @@ def _print_end(model: "ReadModel", as_json: bool) -> None:
         print_json({"name": model.projection, **msgspec.structs.asdict(work)})
     elif work.ending is Ending.LIVE:
         print_line(
-            f"Generation {work.generation} of {model.projection} is live; {work.documents:,} documents compared."
+            f"Generation {work.generation} of {model.projection} is live; "
+            f"{counted(work.documents, 'document')} compared."
         )
     if work.ending is Ending.REFUSED:
         raise Failed(f"Nothing has changed: {work.reason}.")
@@ -142,9 +145,10 @@ def verify(
     else:
         for finding in found.findings:
             print_line(f"{finding.document}: {finding.flaw}, position {finding.position} {', '.join(finding.fields)}")
-        print_line(f"{found.documents:,} documents compared, digest {found.digest}")
+        print_line(f"{counted(found.documents, 'document')} compared, digest {found.digest}")
     if found.findings:
-        raise Failed(f"{len(found.findings)} documents are not as the log says; `projections rebuild {name}` mends it.")
+        wrong = counted(len(found.findings), "document")
+        raise Failed(f"Not as the log says: {wrong}; `projections rebuild {name}` mends it.")
 
 
 def _telling(container: "Workers", name: str, bar: Bar) -> "Tell":
@@ -182,8 +186,10 @@ def query(
     else:
         found = container.past().document(model, generation, id, upto)
     if found is None:
-        raise Failed(f"There is no document {document} in {name}{f' at position {upto}' if upto is not None else ''}.")
-    _print_document({"id": document, **found}, as_json)
+        raise Failed(
+            f"There is no document {document!r} in {name}{f' at position {upto}' if upto is not None else ''}."
+        )
+    _print_document({"id": document, **found}, container.seals(), as_json)
 
 
 def _generation(container: "Core", name: str, replay: UUID | None) -> int:
@@ -195,11 +201,11 @@ def _generation(container: "Core", name: str, replay: UUID | None) -> int:
     return made.number
 
 
-def _print_document(found: dict[str, Any], as_json: bool) -> None:
+def _print_document(found: dict[str, Any], seals: "Seals", as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [(name, msgspec.json.encode(value).decode()) for name, value in sorted(found.items())]
+    rows = [(name, in_words(value, seals)) for name, value in sorted(found.items())]
     print_table(("field", "value"), rows, "")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ops.cli.access import Data, core, load_settings
-from ops.cli.output import AsJson, Failed, print_json, print_line, print_table
+from ops.cli.output import AsJson, Failed, counted, print_json, print_line, print_table
 from ops.settings import shown
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    print_line(f"{found['events']} events, {found['unfinished']} runs under way")
+    print_line(f"{counted(found['events'], 'event')}, {counted(found['unfinished'], 'run')} under way")
     print_line(_relay_in_words(**found["relay"]))
     rows = [(one.name, one.position, one.lag, f"{one.lag_seconds:.1f}", one.parked) for one in found["projections"]]
     print_table(("projection", "newest event", "events behind", "seconds", "parked"), rows, "")
@@ -73,7 +73,9 @@ def _relay(container: "Core") -> dict[str, Any]:
 def _relay_in_words(position: int, lag: int, seconds_behind: float, refill: "Refill | None", trouble: str) -> str:
     age = f" ({seconds_behind:,.0f} s)" if lag else ""
     again = f"It sends {refill.first} to {refill.last} again." if refill else ""
-    return " ".join(f"The relay to Kafka is at {position}, {lag} events{age} behind. {again} {trouble}".split())
+    return " ".join(
+        f"The relay to Kafka is at {position}, {counted(lag, 'event')}{age} behind. {again} {trouble}".split()
+    )
 
 
 def doctor(data: Data = None, as_json: AsJson = False) -> None:

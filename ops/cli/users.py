@@ -68,7 +68,7 @@ def _members(container: "Core") -> "list[Member]":
 def _account(container: "Core", name: str) -> "Account":
     found = container.accounts().find(name)
     if found is None:
-        raise Failed(f"There is no user {name}; `runledger users list` shows them all.")
+        raise Failed(f"There is no user {name!r}; `runledger users list` shows them all.")
     return found
 
 

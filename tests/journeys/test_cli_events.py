@@ -60,11 +60,14 @@ def test_list_finds_events_by_stream_type_position_and_time(running_system, run)
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["list", "--stream", "mine"], 2, "mine is no id"),
+        (["list", "--stream", "mine"], 2, "'mine' is no id"),
         (["list", "--since", "yesterday"], 2, "write it as 2026-01-31"),
         (["list", "--type", "Nope.Nope"], 2, "There is no event type 'Nope.Nope'; there are DeadLetter.Discarded,"),
         (["list", "--type", ""], 2, "There is no event type ''; there are DeadLetter.Discarded,"),
         (["list", "--since", "2026-02-01", "--until", "2026-01-01"], 2, "Nothing lies between 2026-02"),
+        (["list", "--stream", "\x1b[31m"], 2, r"'\x1b[31m' is no id"),
+        (["list", "--data", ""], 2, "it is empty; name a folder."),
+        (["export", "--to", ""], 2, "--to is empty; name a new file, or - for stdout."),
         (["show", "0"], 2, "The log begins at position 1; there is none at 0."),
         (["trace", "0"], 2, "The log begins at position 1; there is none at 0."),
         (["show", "٣"], 2, "neither a position nor an id"),
@@ -110,6 +113,23 @@ def test_show_keeps_private_content_sealed_until_it_is_asked_to_open_it(running_
     assert SCRIPT in in_words
     assert "for my eyes alone" in in_words
     assert "for my eyes alone" not in running_system.cli("events", "show", requested["position"]).stdout.decode()
+
+
+def test_a_document_is_shown_with_private_content_sealed(running_system, run):
+    shown = running_system.cli("projections", "query", "execution_status", run).stdout.decode()
+    assert f"script        sealed ({len(SCRIPT)} bytes)" in shown
+    assert "box" not in shown
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["users", "unlock"], ["dlq", "show"], ["executions", "show"], ["events", "list", "--since"]],
+    ids=" ".join,
+)
+def test_no_argument_reaches_the_terminal_as_an_escape(command, running_system):
+    refused = running_system.cli(*command, "\x1b[31mred")
+    assert rb"\x1b[31mred" in refused.stderr
+    assert b"\x1b" not in refused.stderr
 
 
 def test_show_says_what_was_erased(running_system):

@@ -93,4 +93,4 @@ def test_accounts_are_listed_with_their_roles(running_system, ada):
 def test_an_unknown_name_is_refused(command, running_system):
     refused = running_system.cli("users", command, "nobody-of-this-name")
     assert (refused.returncode, refused.stdout) == (1, b"")
-    assert refused.stderr.decode() == "There is no user nobody-of-this-name; `runledger users list` shows them all.\n"
+    assert refused.stderr.decode() == "There is no user 'nobody-of-this-name'; `runledger users list` shows them all.\n"
