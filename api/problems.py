@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import msgspec
 from quart import Quart, Response
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
 from application.executions import InvalidRequest, KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
@@ -33,6 +33,9 @@ from domain.user import Locked
 log = logging.getLogger(__name__)
 
 
+NOWHERE = (
+    "Nothing is at this address. An id in it is a UUID, a position a whole number; /openapi.json lists all addresses."
+)
 STORE_SECONDS = 2
 """A store that is away is mostly back by then."""
 
@@ -141,7 +144,8 @@ async def _expected(error: Exception) -> Response:
 
 
 async def _http(error: HTTPException) -> Response:
-    response = answer_problem(error.code or 500, error.description or "")
+    detail = NOWHERE if isinstance(error, NotFound) else error.description
+    response = answer_problem(error.code or 500, detail or "")
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response

@@ -1,5 +1,6 @@
 """The event log."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
@@ -151,7 +152,8 @@ def _aggregate(kind: type[A], stream: UUID, history: Sequence[Recorded]) -> A:
     for recorded in history:
         aggregate = recorded.data.mutate(aggregate)
     if not isinstance(aggregate, kind):
-        raise StreamNotFound(f"there is no {kind.name} {stream}")
+        words = " ".join(re.findall("[A-Z][a-z]+", kind.name)).lower()
+        raise StreamNotFound(f"There is no {words} {stream}.")
     return aggregate
 
 

@@ -155,6 +155,13 @@ def test_a_path_that_does_not_exist_is_a_problem_too(method, api):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("path", ["/executions/x", "/admin/replays/x", "/admin/events/abc"])
+def test_an_id_that_is_none_is_told_in_our_words(path, api):
+    answer = api.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["detail"].startswith("Nothing is at this address. An id in it is a UUID")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
