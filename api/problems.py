@@ -21,7 +21,7 @@ from application.ports import (
     WrongMasterKey,
 )
 from application.read_models import UnknownReadModel
-from application.replaying import TargetRefused
+from application.replaying import TargetMisnamed, TargetRefused
 from application.replays import SelectionRefused
 from domain.dead_letter import ReasonMissing
 from domain.execution import ExecutionEnded
@@ -87,6 +87,7 @@ STATUS_OF: dict[type[Exception], int] = {
     ReasonMissing: 422,
     NoSuchMoment: 422,
     SelectionRefused: 422,
+    TargetMisnamed: 422,
     Locked: 429,
     UnreadableEvent: 500,
     ContentUnreadable: 500,

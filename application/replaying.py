@@ -34,6 +34,10 @@ class TargetRefused(DomainError):
     """Events cannot be replayed into this."""
 
 
+class TargetMisnamed(TargetRefused):
+    """Nothing could be replayed into anything of this name."""
+
+
 class TargetUnavailable(Exception):
     """The target takes nothing now; it is tried again."""
 

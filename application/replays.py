@@ -13,11 +13,13 @@ from application.handler import change
 from application.ledger import Entry, Ledger
 from application.moments import NoSuchMoment, in_calendar
 from application.ports import Context, EventLog, Ids
-from application.replaying import Mark, Marks, Outlets, Selecting, TargetRefused
+from application.replaying import Mark, Marks, Outlets, Selecting, TargetMisnamed
 from domain.aggregate import DomainError
 from domain.replay import Kind, Replay, ReplayStatus, Selection, Target
 
 SAMPLES = 3
+SLOWEST = 0.0003
+"""Events a second: about one in an hour."""
 MILLISECOND = timedelta(milliseconds=1)
 """Commit times are kept in these."""
 DEFAULT_NAMES = {Kind.FILE: "{id}.jsonl", Kind.TOPIC: "runledger.replay.{id}"}
@@ -28,6 +30,10 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 class SelectionRefused(DomainError):
     """These events cannot be selected."""
+
+
+class SpeedRefused(SelectionRefused):
+    """The speed is a number of events a second, 0.0003 (one in an hour) or more; 0 is as fast as it goes."""
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,11 +118,11 @@ class Replays:
         return Preview(selection, by_type.total(), dict(sorted(by_type.items())), samples)
 
     def check(self, target: Target, speed: float) -> None:
-        """Raises TargetRefused or SelectionRefused."""
-        if not math.isfinite(speed) or speed < 0:
-            raise SelectionRefused("The speed is a number of events a second; 0 is as fast as it goes.")
+        """Raises TargetRefused or SpeedRefused."""
+        if speed and not SLOWEST <= speed < math.inf:
+            raise SpeedRefused
         if target.kind not in DEFAULT_NAMES and not target.name:
-            raise TargetRefused("Name the read model to fold the events into.")
+            raise TargetMisnamed("Name the read model to fold the events into.")
         if target.name:
             self._outlets[target.kind]().check(target.name)
 

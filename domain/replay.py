@@ -165,7 +165,7 @@ class Replay(Aggregate):
 
     @event(Dropped)
     def _dropped(self) -> None:
-        self.status = ReplayStatus.DROPPED
+        self.status, self.made = ReplayStatus.DROPPED, ""
 
     @event(Discarded)
     def _discarded(self, events: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from application.ledger import exported
-from application.replaying import Mark, Selected, TargetRefused, TargetUnavailable
+from application.replaying import Mark, Selected, TargetMisnamed, TargetRefused, TargetUnavailable
 from domain.replay import Replay, ReplayStatus
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -23,7 +23,7 @@ class Files:
 
     def check(self, name: str) -> None:
         if not NAME.fullmatch(name):
-            raise TargetRefused(
+            raise TargetMisnamed(
                 f"{name!r} cannot be a file's name here: give letters, digits, dots, dashes and underscores alone, "
                 f"beginning with a letter or digit. It is made in {self._folder}."
             )
@@ -56,7 +56,8 @@ class File:
         self._file = -1
 
     def begin(self) -> None:
-        _check_free(self._path)
+        if self._path.exists():
+            raise _anothers(self._path)
 
     def open(self, mark: Mark) -> Mark:
         with _usable(self._path):
@@ -83,7 +84,7 @@ class File:
                 os.link(self._draft, self._path)
             except FileExistsError:
                 if not _is_same(self._path, self._draft):
-                    _check_free(self._path)
+                    raise _anothers(self._path) from None
             self._draft.unlink()
             _sync_folder(self._path.parent)
         return f"{self._path}, {mark.size:,} bytes"
@@ -96,6 +97,11 @@ class File:
 def _check_free(path: Path) -> None:
     if path.exists():
         raise TargetRefused(f"{path} exists already; name another file, or remove it first.")
+
+
+def _anothers(path: Path) -> TargetRefused:
+    """Made since it was looked whether the name is free."""
+    return TargetRefused(f"{path} exists already: it is another replay's, and stays as it is. Name another file.")
 
 
 def _is_same(path: Path, draft: Path) -> bool:

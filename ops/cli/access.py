@@ -75,14 +75,16 @@ def workers(settings: Settings) -> "Workers":
 
 
 def command(container: "Core", ask: "Callable[[Context], T]") -> "T":
-    """What the operator's command returns. Raises Failed where it is refused, with exit code 2 for an unknown name."""
+    """What the operator's command returns. Raises Failed where it is refused: with 2 what never could be done."""
     from application.read_models import UnknownReadModel  # noqa: PLC0415
+    from application.replaying import TargetMisnamed  # noqa: PLC0415
+    from application.replays import SpeedRefused  # noqa: PLC0415
     from domain.aggregate import DomainError  # noqa: PLC0415
 
     try:
         return ask(operator(container))
-    except UnknownReadModel as unknown:
-        raise Failed(str(unknown), code=2) from unknown
+    except (SpeedRefused, TargetMisnamed, UnknownReadModel) as wrong:
+        raise Failed(str(wrong), code=2) from wrong
     except DomainError as refused:
         raise Failed(str(refused)) from refused
 

@@ -12,7 +12,7 @@ import typer
 from ops.cli.access import Data, command, core, load_settings
 from ops.cli.moments import as_time
 from ops.cli.names import check_known
-from ops.cli.output import AsJson, Failed, as_id, print_json, print_line, print_table, progress
+from ops.cli.output import AsJson, Failed, as_id, counted, print_json, print_line, print_table, progress
 from ops.cli.work import patience
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _target(into: str) -> "Target":
 
     kind, _, name = into.partition(":")
     if kind not in set(Kind):
-        raise Failed(f"{into} says not where the events go; write --into {INTO}.", code=2)
+        raise Failed(f"{into!r} says not where the events go; write --into {INTO}.", code=2)
     return Target(Kind(kind), name)
 
 
@@ -223,8 +223,8 @@ def _print_view(found: "ReplayView", as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif found.status is ReplayStatus.COMPLETED:
-        print_line(f"{found.events:,} events are in {found.made}.")
+        print_line(f"{counted(found.events, 'event')} in {found.made}.")
     else:
         print_line(f"Replay {found.id} is {found.status}: {found.events:,} of {found.total:,} events.")
     if found.status.leaves_nothing:
-        raise Failed(f"Nothing of it is left. {found.reason}".strip())
+        raise Failed(f"{found.reason} Nothing of this replay is left.".strip())

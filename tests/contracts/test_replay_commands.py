@@ -93,7 +93,7 @@ def test_what_cannot_be_selected_is_refused_in_words(replays, log, wanted, refus
     assert log.head() == 10
 
 
-@pytest.mark.parametrize("speed", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("speed", [-1.0, 1e-300, 0.0002, float("nan"), float("inf")])
 def test_a_speed_that_is_none_is_refused(replays, speed):
     with pytest.raises(SelectionRefused, match="events a second"):
         replays.prepare(OPERATOR, Wanted(), FILE, speed)

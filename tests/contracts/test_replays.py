@@ -45,6 +45,15 @@ class TestFiles(NamedOutletContract):
             self.run(replay)
             self.check(replay, self.selected(replay))
 
+    def test_of_two_with_one_name_the_loser_says_whose_the_file_is(self):
+        loser, winner = self.prepared(), self.prepared()
+        with pytest.raises(Killed):
+            self.run(loser, Mortal(self.database, 3, is_noted=True))
+        self.run(winner)
+        with pytest.raises(TargetRefused, match="it is another replay's, and stays as it is"):
+            self.run(loser)
+        self.check(winner, self.selected(winner))
+
     def test_a_folder_that_cannot_be_written_is_told_and_tried_again(self, tmp_path):
         self.folder.write_text("a file where the folder should be")
         replay = self.prepared()

@@ -134,19 +134,20 @@ def test_a_file_is_made_once_and_dropped_when_it_is_wanted_no_more(system):
     assert "exists already" in refused(system, "start", "--into", "file:once.jsonl")
     assert "completed" in refused(system, "cancel", done["id"])
     asked(system, "replay", "drop", done["id"])
+    assert asked(system, "replay", "show", done["id"])["made"] == ""
     wait_until(lambda: not file_of(system, "once.jsonl").exists(), "the file gone")
     assert asked(system, "replay", "list")[0]["status"] == "dropped"
 
 
 def test_what_cannot_be_replayed_is_said_and_nothing_is_changed(system):
-    assert "cannot be a file's name" in refused(system, "start", "--into", "file:../out.jsonl")
+    assert "cannot be a file's name" in refused(system, "start", "--into", "file:../out.jsonl", code=2)
     assert "no event type 'Execution.Startex'; there are DeadLetter." in refused(
         system, "start", "--into", "file", "--type", "Execution.Startex", code=2
     )
 
 
 def test_a_dry_run_is_refused_what_the_replay_would_be(system):
-    assert "cannot be a file's name" in refused(system, "start", "--into", "file:../x", "--dry-run")
+    assert "cannot be a file's name" in refused(system, "start", "--into", "file:../x", "--dry-run", code=2)
     assert "No event is selected" in refused(system, "start", "--since", "2100-01-01", "--dry-run")
 
 
@@ -156,6 +157,8 @@ def test_a_dry_run_is_refused_what_the_replay_would_be(system):
         (),
         ("--into", "nowhere"),
         ("0f4b1d8e-6f57-4c51-9d2f-0a3f0f5f8c11", "--dry-run"),
+        ("--into", "projection"),
+        ("--into", "file", "--speed", "1e-300"),
         ("--dry-run", "--from", "0"),
         ("--dry-run", "--upto", "-5"),
     ],
@@ -224,12 +227,14 @@ def test_an_admin_replays_over_http(system, admin):
 @pytest.mark.parametrize(
     ("wanted", "status"),
     [
-        ({"target": {"kind": "file", "name": "../x"}}, 409),
+        ({"target": {"kind": "file", "name": "../x"}}, 422),
+        ({"target": {"kind": "projection"}}, 422),
         ({"target": {"kind": "nothing", "name": "x"}}, 422),
         ({"target": {"kind": "file"}, "selection": {"last": 10**9}}, 422),
         ({"target": {"kind": "file"}, "selection": {"types": ["No.Such"]}}, 422),
         ({"target": {"kind": "file"}, "selection": {"since": "2026-01-01T00:00:00"}}, 422),
         ({"target": {"kind": "file"}, "speed": -1}, 422),
+        ({"target": {"kind": "file"}, "speed": 1e-300}, 422),
         ({}, 422),
     ],
 )
