@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from uuid import UUID
 
@@ -10,19 +11,21 @@ import msgspec
 from api.backend import Backend
 from api.ports import Inbox, SealedFrames
 from api.problems import details_of
-from api.sse import CLOSE, HEARTBEAT, Message, or_heartbeat
+from api.runs import of_log, stored
+from api.sse import CLOSE, HEARTBEAT, RESET, Message, or_heartbeat
 from api.views import status_view
 from application.frames import decode_frames
 from application.ports import ContentUnreadable, Erased, Output, Recorded
 from domain.execution import Execution
 from domain.sealed import Sealed
-from projections import execution_status
 from projections.execution_status import FINISHED, ExecutionStatus, end_entry, timeline_entry
 from projections.projection import Notice
 
 PIECE_BYTES = 16 * 1024
 PIECES_AT_ONCE = 32
 LOOK_AGAIN_SECONDS = 0.05
+PATIENCE_SECONDS = 2.0
+"""So long the read model is waited for, so that it can be asked once the client knows the end; then the log tells."""
 UNREADABLE = (ContentUnreadable, Erased)
 _ID = re.compile(r"(\d{1,18})\.(\d{1,18})")
 
@@ -65,7 +68,7 @@ class ExecutionStream:
             message = await or_heartbeat(inbox.get())
             if isinstance(message, Message):
                 yield message
-                continue
+                message = None  # notices may get lost, and a read model that is paused sends none
             async for piece in self._take(message):
                 yield piece
 
@@ -87,6 +90,9 @@ class ExecutionStream:
     async def _catch_up(self) -> AsyncIterator[Message]:
         """What the stores hold beyond the client's place."""
         events = await self._backend.cross(self._backend.log.history, self.execution)
+        if self.place.position > events[-1].position:  # of another store, or of this one before its restore
+            self.place = Place()
+            yield RESET
         for event in events:
             if event.position > self.place.position and not isinstance(event.data, Execution.Finished):
                 yield self._event(event)
@@ -128,7 +134,8 @@ class ExecutionStream:
 
     async def _end(self, position: int) -> AsyncIterator[Message]:
         """Once the read model has the end: all frames there are, the last event, and the result."""
-        while (run := await self._status()) is None or run.position < position:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while (run := await self._ended(position, until)) is None:
             yield HEARTBEAT  # the projection is late; the client hears that we are still here
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         if run.output and run.outcome and self.place.frame < run.outcome.last_frame:
@@ -140,9 +147,11 @@ class ExecutionStream:
         yield Message("result_stored", status_view(run), self.place.id)
         self._has_ended = True
 
-    async def _status(self) -> ExecutionStatus | None:
-        found = await self._backend.read_models.find(execution_status.one(self.execution), ExecutionStatus)
-        return found[0] if found else None
+    async def _ended(self, position: int, until: float) -> ExecutionStatus | None:
+        run = await stored(self._backend, self.execution)
+        if run and run.position >= position:
+            return run
+        return await of_log(self._backend, self.execution, position) if time.monotonic() > until else None
 
     async def _stored_output(self, output: Sealed[bytes]) -> AsyncIterator[Message]:
         try:

@@ -8,10 +8,11 @@ from uuid import UUID
 from msgspec import Meta
 from quart import Blueprint, Response, request
 
-from api.backend import Backend, backend, crossing
+from api.backend import backend, crossing
 from api.messages import Fresh, Nothing, PageQuery, answer, body, optional_body, query
 from api.openapi import Description, describe
 from api.problems import Problem
+from api.runs import past_of, status_of
 from api.sessions import context, current_account
 from api.views import Cancelled, ExecutionDetail, ExecutionPage, Timeline, detail_view, item_view, title_of
 from api.waiting import until
@@ -35,7 +36,6 @@ from domain.user import Role
 from projections import execution_history, execution_status
 from projections.execution_history import ExecutionRow
 from projections.execution_status import ExecutionStatus, timeline_entry
-from projections.projection import typed
 
 blueprint = Blueprint("executions", __name__, url_prefix="/api/v1")
 
@@ -96,7 +96,7 @@ async def show_execution(id: UUID) -> Response:
     events = await own_events(id, await current_account())
     moment = await crossing(position_of, backend().ledger, wanted.at_position, wanted.at_time)
     if moment is None:
-        run = await status_of(backend(), id, max(wanted.min_position, events[0].position))
+        run = await status_of(backend(), id, events[-1].position, wanted.min_position)
     else:
         run = await past_of(backend(), id, moment)
     script, stdin = await crossing(_contents, backend().seals, run)
@@ -156,13 +156,6 @@ def check_owner(id: UUID, account: Account, events: Sequence[Recorded]) -> None:
         raise StreamNotFound(f"There is no run {id}.")
 
 
-async def status_of(backend: Backend, id: UUID, min_position: int) -> ExecutionStatus:
-    """The document of a run, not older than a position."""
-    await until(backend, "execution_status", min_position)
-    (run,) = await backend.read_models.find(execution_status.one(id), ExecutionStatus)
-    return run
-
-
 async def _titles(ids: Sequence[UUID]) -> dict[UUID, str | None]:
     """What the owner of these runs tells them apart by."""
     runs = await backend().read_models.find(execution_status.several(ids), ExecutionStatus)
@@ -176,15 +169,6 @@ def _title(seals: Seals, script: Sealed[str]) -> str | None:
         return title_of(seals.open(script).decode())
     except (ContentUnreadable, Erased):
         return None
-
-
-async def past_of(backend: Backend, id: UUID, moment: int) -> ExecutionStatus:
-    """What the document of a run was. Raises StreamNotFound where there was none yet."""
-    generation = await backend.read_models.generation(execution_status.PROJECTION.name)
-    found = await backend.cross(backend.past.document, execution_status.PROJECTION, generation, id, moment)
-    if found is None:
-        raise StreamNotFound(f"There was no run {id} at position {moment}.")
-    return typed({**found, "id": id}, ExecutionStatus)
 
 
 def _contents(seals: Seals, run: ExecutionStatus) -> tuple[str, str]:

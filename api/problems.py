@@ -29,6 +29,7 @@ from domain.name import NameTaken
 from domain.read_model import NothingToGoBackTo, UnderWay
 from domain.replay import ReplayIs
 from domain.user import Locked
+from projections.projection import DocumentDamaged
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ STATUS_OF: dict[type[Exception], int] = {
     TargetMisnamed: 422,
     Locked: 429,
     UnreadableEvent: 500,
+    DocumentDamaged: 500,
     ContentUnreadable: 500,
     WrongMasterKey: 500,
     LogUnavailable: 503,

@@ -4,10 +4,18 @@ import asyncio
 
 from api.backend import Backend
 from api.problems import Problem
+from projections.registry import BY_NAME
 
 LONGEST_SECONDS = 2.0
 LOOK_EVERY_SECONDS = 0.25
 """How often the store is asked, should a notice get lost."""
+
+NEXT = {
+    "live": "Try again in a moment.",
+    "paused": "It is paused; an admin has to resume it.",
+    "outdated": "Another version of this program made it; an admin has to rebuild it.",
+}
+"""What to do, by the state of a read model."""
 
 
 async def until(backend: Backend, projection: str, position: int) -> None:
@@ -45,6 +53,7 @@ async def _lane(backend: Backend, position: int) -> int:
 
 
 async def _reason(backend: Backend, projection: str, position: int) -> str:
-    generation = await backend.read_models.generation(projection)
-    reached = await backend.read_models.position(projection, generation, await _lane(backend, position))
-    return f"{projection} is at position {reached}, not yet at {position} after 2 s; try again in a moment."
+    (found,) = await backend.cross(backend.lookout.overview, [BY_NAME[projection]])
+    return (
+        f"{projection} has not come to position {position} in 2 s; {found.lag} events are missing. {NEXT[found.state]}"
+    )

@@ -89,6 +89,17 @@ class NewerSchema(UnreadableEvent):
     """A newer version of this program has written this event; upgrade this one."""
 
 
+class LogDamaged(UnreadableEvent):
+    """The log has a hole, and nothing behind it can be trusted; restore the store from a backup."""
+
+    def __init__(self, position: int, end: int) -> None:
+        super().__init__(
+            f"The log has no event at position {position}, though it goes on to {end}: `runledger events verify` tells "
+            "what is wrong; restore the store from a backup."
+        )
+        self.position, self.end = position, end
+
+
 class EventLog(Protocol):
     """The one truth: events in commit order, positions 1, 2, 3 … without a hole.
 

@@ -10,7 +10,7 @@ from threading import Event
 
 import msgspec
 
-from application.ports import LogUnavailable
+from application.ports import LogDamaged, LogUnavailable
 from application.progress import Tell
 from projections.hands import Own
 from projections.projection import Projection
@@ -23,7 +23,7 @@ FEW = 20_000
 LOOK_EVERY_SECONDS = 0.2
 TRIES = 20
 """How often a process that was killed is begun again, before whoever asked is told; he asks again."""
-CURSOR_LOST, UNAVAILABLE = 3, 4
+CURSOR_LOST, UNAVAILABLE, DAMAGED = 3, 4, 5
 """Exit codes of a share."""
 
 
@@ -80,7 +80,7 @@ class Processes:
 
 
 def _run(what: str, share: Share, stop: Event, tell: Callable[[bytes], None]) -> bytes:
-    """Raises Stopped, CursorLost or LogUnavailable."""
+    """Raises Stopped, CursorLost, LogDamaged or LogUnavailable."""
     command = [sys.executable, "-P", "-m", "ops.share", what, msgspec.json.encode(share).decode()]
     for _ in range(TRIES):
         code, last = _end_of(command, stop, tell)
@@ -91,6 +91,8 @@ def _run(what: str, share: Share, stop: Event, tell: Callable[[bytes], None]) ->
                 raise Stopped
             case _ if code == CURSOR_LOST:
                 raise CursorLost
+            case _ if code == DAMAGED:
+                raise LogDamaged(*map(int, last.split()))
             case _ if code < 0:
                 continue  # killed from outside
             case _:

@@ -12,10 +12,10 @@ from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
 from adapters.mongo.read_models import MongoReadModels
 from adapters.mongo.stored import MongoStored
-from application.ports import LogUnavailable
+from application.ports import LogDamaged, LogUnavailable
 from ops.cli import access
 from ops.cli.access import load_settings
-from ops.hands import CURSOR_LOST, UNAVAILABLE, Share
+from ops.hands import CURSOR_LOST, DAMAGED, UNAVAILABLE, Share
 from ops.settings import Settings
 from projections.hands import Own
 from projections.registry import BY_NAME
@@ -62,6 +62,9 @@ if __name__ == "__main__":
         main(*sys.argv[1:])
     except CursorLost:
         sys.exit(CURSOR_LOST)
+    except LogDamaged as damage:
+        _say(damage.position, damage.end)
+        sys.exit(DAMAGED)
     except LogUnavailable as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(UNAVAILABLE)

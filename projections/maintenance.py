@@ -8,7 +8,7 @@ from uuid import UUID
 
 from application.backlog import Backlog
 from application.handler import change
-from application.ports import Clock, Context, EventLog, LogUnavailable, Roles
+from application.ports import Clock, Context, EventLog, LogDamaged, LogUnavailable, Roles
 from application.progress import Progress
 from domain.read_model import Ending, ReadModel, Verification, Work, read_model_of
 from projections.generations import Generations
@@ -94,7 +94,7 @@ class Maintenance:
                 return False
             try:
                 rebuilt = self._rebuild(task, _Either(stop, lost))
-            except Refused as refusal:
+            except (Refused, LogDamaged) as refusal:
                 self._end(task, Ending.REFUSED, str(refusal), self._live(task))
             else:
                 self._end(task, Ending.LIVE, "", rebuilt)
@@ -108,9 +108,13 @@ class Maintenance:
         generation = self._generations.pointer(task.projection).generation
         projection = self._projections[task.projection]
         tell = partial(self._progress.tell, task.work.value, task.projection)
-        found = self._hands.verify(projection, generation, stop, tell, is_full=task.is_full)
-        first = str(found.findings[0]) if found.findings else ""
-        verification = Verification(generation, found.documents, found.digest, len(found.findings), first)
+        try:
+            found = self._hands.verify(projection, generation, stop, tell, is_full=task.is_full)
+        except LogDamaged as damage:
+            verification = Verification(generation, 0, NOTHING.digest, 1, str(damage))
+        else:
+            first = found.findings[0].in_words if found.findings else ""
+            verification = Verification(generation, found.documents, found.digest, len(found.findings), first)
         self._change(task, lambda model: model.end_verification(verification, self._clock.now()))
 
     def _live(self, task: MaintenanceTask) -> Rebuilt:

@@ -11,15 +11,26 @@ from projections.verification import Stored
 
 
 class Past:
-    """Folds one document up to there; what is parked or discarded now was not in it then."""
+    """Folds one document up to there."""
 
     def __init__(self, log: Log, stored: Stored) -> None:
         self._log = log
         self._stored = stored
 
     def document(self, projection: Projection, generation: int, id: DocumentId, upto: int) -> dict[str, Any] | None:
-        """As the store would have kept it; None where there was none. Raises LogUnavailable."""
-        skipped = self._stored.skipped(projection.name, generation)
+        """As the store would have kept it; None where there was none. Raises LogUnavailable.
+
+        What is parked or discarded now was not in it then.
+        """
+        return self._document(projection, id, upto, self._stored.skipped(projection.name, generation))
+
+    def folded(self, projection: Projection, id: DocumentId, upto: int) -> dict[str, Any] | None:
+        """As `document`, whatever is parked or discarded."""
+        return self._document(projection, id, upto, frozenset())
+
+    def _document(
+        self, projection: Projection, id: DocumentId, upto: int, skipped: frozenset[int]
+    ) -> dict[str, Any] | None:
         folding = Folding(projection, discarded=skipped, is_wanted=lambda other: other == id)
         folding.take_all(self._events(projection, id, upto))
         change = folding.changes.get(id)

@@ -80,6 +80,16 @@ class Sums(msgspec.Struct, frozen=True):
     numbers: tuple[str, ...]
 
 
+class DocumentDamaged(Exception):
+    """A stored document is not as its projection makes it."""
+
+    def __init__(self, projection: str, id: DocumentId, flaw: str) -> None:
+        super().__init__(
+            f"The document {id} of the read model {projection} is damaged: {flaw}. `runledger projections verify "
+            f"{projection}` names what else is; `runledger projections rebuild {projection}` mends it."
+        )
+
+
 class Projection(msgspec.Struct, frozen=True):
     """A read model: its name, its version (a new one means another shape), and how events change it.
 

@@ -78,7 +78,9 @@ class Rebuild:
         verified = self._hands.verify(self._projection, generation.number, stop, tell, is_full=is_full)
         if verified.findings:
             self._generations.abandon(self._projection.name)
-            raise Refused(f"the new one is not what the log says; the first difference: {verified.findings[0]}")
+            raise Refused(
+                f"the new one is not what the log says; the first difference: {verified.findings[0].in_words}"
+            )
         compared = msgspec.structs.replace(generation, compared=verified.documents, digest=verified.digest)
         self._swap(compared, stop)
         return Rebuilt(generation.number, verified)

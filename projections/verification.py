@@ -49,6 +49,11 @@ class Finding(msgspec.Struct, frozen=True):
     fields: tuple[str, ...] = ()
     """Those that differ."""
 
+    @property
+    def in_words(self) -> str:
+        where = f", last changed by position {self.position}" if self.position else ""
+        return f"{self.document} is {self.flaw}{where}{': ' if self.fields else ''}{', '.join(self.fields)}"
+
 
 class Verified(msgspec.Struct, frozen=True):
     """What was compared, and what was found."""

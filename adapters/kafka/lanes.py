@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from threading import Lock
 from time import monotonic, sleep
@@ -13,7 +14,8 @@ from adapters.kafka.lane import Lane
 from adapters.kafka.membership import Membership, Record
 from adapters.mongo import envelope
 from adapters.mongo.log import MongoEventLog
-from application.ports import LogUnavailable, Recorded, UnreadableEvent
+from application.ports import LogDamaged, LogUnavailable, Recorded, UnreadableEvent
+from projections.scanning import Page
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +140,10 @@ class LaneSubscription:
 
     def _read_together(self, lanes: Mapping[int, Lane], after: int) -> list[Recorded]:
         upto = max(lane.wanted for lane in lanes.values())
-        pages = list(islice(self._log.scan(frozenset(lanes), after, upto), PAGES))
+        pages: list[Page] = []
+        with suppress(LogDamaged):  # what stands before the hole is good
+            for page in islice(self._log.scan(frozenset(lanes), after, upto), PAGES):
+                pages.append(page)  # noqa: PERF402 - a comprehension would lose those before the hole
         events = [event for page in pages for event in page.events if event.position > lanes[event.lane].delivered]
         for lane in lanes.values():
             if pages:

@@ -156,6 +156,8 @@ class _Copying:
         placed = self._journal.recent.after(position) or self._journal.reading.after(position, MAX_EVENTS)
         if placed:
             self._copy(placed)
+        else:
+            self._journal.reading.check_is_end(position, self._journal.head.find())
         if len(placed) < MAX_EVENTS:
             self._heard = self._journal.bell.wait(self._heard, LOOK_AGAIN_SECONDS)
 

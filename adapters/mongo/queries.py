@@ -23,11 +23,11 @@ class MotorReadModels:
         self._pointers = Pointers()
 
     async def find(self, query: Query, kind: type[T]) -> Sequence[T]:
-        """What a query asks for, as the type given. Raises LogUnavailable."""
+        """What a query asks for, as the type given. Raises LogUnavailable or DocumentDamaged."""
         documents = self._database[collection_name(query.projection, await self.generation(query.projection))]
         with reachable():
             cursor = documents.find(query.filter, query.selection, sort=list(query.sort) or None, limit=query.limit)
-            return [as_type(document, kind) async for document in cursor]
+            return [as_type(query.projection, document, kind) async for document in cursor]
 
     async def add_up(self, sums: Sums, kind: type[T]) -> Sequence[T]:
         """What the server adds up, as the type given. Raises LogUnavailable."""

@@ -31,7 +31,7 @@ from adapters.mongo.transactions import Transactions
 from projections import execution_status
 from projections.generations import Pointer
 from projections.letters import Letter
-from projections.projection import Projection, Query, in_order, typed
+from projections.projection import DocumentDamaged, Projection, Query, in_order, typed
 from projections.store import BatchTooLarge, Cursor, CursorLost, Move, Part, Unstorable
 
 T = TypeVar("T")
@@ -151,7 +151,7 @@ class MongoReadModels:
         documents = self._documents(query.projection, self.generation(query.projection))
         with reachable():
             found = documents.find(query.filter, query.selection, sort=list(query.sort) or None, limit=query.limit)
-            return [as_type(document, kind) for document in found]
+            return [as_type(query.projection, document, kind) for document in found]
 
     def delete(self, projection: str, ids: Sequence[UUID]) -> None:
         """Remove documents of an effect, which are done."""
@@ -197,6 +197,9 @@ class MongoUnfinishedRuns:
         return [run.id for run in self._read_models.find(execution_status.unfinished(), execution_status.Unfinished)]
 
 
-def as_type(document: Mapping[str, Any], kind: type[T]) -> T:
-    """A stored document as a type of its projection; `_id` is called `id` there."""
-    return typed({**document, "id": document["_id"]}, kind)
+def as_type(projection: str, document: Mapping[str, Any], kind: type[T]) -> T:
+    """A stored document as a type of its projection; `_id` is called `id` there. Raises DocumentDamaged."""
+    try:
+        return typed({**document, "id": document["_id"]}, kind)
+    except msgspec.ValidationError as error:
+        raise DocumentDamaged(projection, document["_id"], str(error)) from None

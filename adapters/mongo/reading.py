@@ -17,6 +17,7 @@ from pymongo.collection import Collection
 
 from adapters.mongo import quick
 from adapters.mongo.commits import MAX_EVENTS, Document, Line, Placed, key
+from application.ports import LogDamaged
 
 LANE_WINDOW = 4_096
 """How many positions one query for a lane spans at first."""
@@ -49,7 +50,25 @@ class Reading:
         return found[:limit]
 
     def pages(self, after: int, upto: int) -> Iterator[Sequence[Placed]]:
-        """All events with positions in (after, upto], in order; ends before a hole.
+        """All events with positions in (after, upto], in order; the log has to reach `upto`. Raises LogDamaged.
+
+        What is written meanwhile may show a hole for a moment, so nothing is one before it was looked at twice.
+        """
+        while after < upto:
+            begun = after
+            for page in self._pages(after, upto):
+                yield page
+                after = page[-1][0]
+            if after == begun:
+                raise LogDamaged(after + 1, upto)
+
+    def check_is_end(self, position: int, head: int) -> None:
+        """For whoever found nothing behind a position. Raises LogDamaged."""
+        if position < head and not self._page(position + 1, MAX_EVENTS):
+            raise LogDamaged(position + 1, head)
+
+    def _pages(self, after: int, upto: int) -> Iterator[Sequence[Placed]]:
+        """Up to a hole.
 
         Two pages are on their way at once: to find them takes the server longer than to read them takes us.
         """

@@ -24,7 +24,8 @@ class MongoSelecting:
 
     def pages(self, selection: Selection, after: int) -> Iterator[SelectedPage]:
         with reachable():
-            for placed in self._journal.reading.pages(max(after, selection.first - 1), selection.last):
+            last = min(selection.last, self._journal.head.find())
+            for placed in self._journal.reading.pages(max(after, selection.first - 1), last):
                 yield SelectedPage(placed[-1][0], [_selected(one) for one in placed if selection.holds(_Known(one))])
 
 

@@ -221,15 +221,9 @@ def _id(text: str) -> UUID:
 
 
 async def _fields(backend: "Backend", last: "Recorded", upto: int | None) -> dict[str, Any]:
-    """A run as the API shows it, with its limits: not older than its last event, or as it was."""
-    from api.executions import past_of, status_of  # noqa: PLC0415
-    from api.problems import Problem  # noqa: PLC0415
+    """A run as the API shows it, with its limits: as its last event has left it, or as it was."""
+    from api.runs import of_log, past_of  # noqa: PLC0415
     from api.views import status_view  # noqa: PLC0415
 
-    try:
-        run = await (
-            status_of(backend, last.stream, last.position) if upto is None else past_of(backend, last.stream, upto)
-        )
-    except Problem as problem:
-        raise Failed(problem.detail) from None
+    run = await (of_log(backend, last.stream, last.position) if upto is None else past_of(backend, last.stream, upto))
     return {**msgspec.structs.asdict(status_view(run)), "limits": run.limits}

@@ -82,8 +82,17 @@ def _is_told(error: Exception) -> bool:
         UnreadableEvent,
         WrongMasterKey,
     )
+    from projections.projection import DocumentDamaged  # noqa: PLC0415
 
-    told = (ContentUnreadable, Erased, LogUnavailable, SettingsInvalid, UnreadableEvent, WrongMasterKey)
+    told = (
+        ContentUnreadable,
+        DocumentDamaged,
+        Erased,
+        LogUnavailable,
+        SettingsInvalid,
+        UnreadableEvent,
+        WrongMasterKey,
+    )
     return isinstance(error, told)
 
 

@@ -144,7 +144,7 @@ def verify(
         print_json({"name": name, "generation": generation, "is_full": full, **msgspec.structs.asdict(found)})
     else:
         for finding in found.findings:
-            print_line(f"{finding.document}: {finding.flaw}, position {finding.position} {', '.join(finding.fields)}")
+            print_line(finding.in_words)
         print_line(f"{counted(found.documents, 'document')} compared, digest {found.digest}")
     if found.findings:
         wrong = counted(len(found.findings), "document")

@@ -35,8 +35,11 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         return
     print_line(f"{counted(found['events'], 'event')}, {counted(found['unfinished'], 'run')} under way")
     print_line(_relay_in_words(**found["relay"]))
-    rows = [(one.name, one.position, one.lag, f"{one.lag_seconds:.1f}", one.parked) for one in found["projections"]]
-    print_table(("projection", "newest event", "events behind", "seconds", "parked"), rows, "")
+    rows = [
+        (one.name, one.state, one.position, one.lag, f"{one.lag_seconds:.1f}", one.parked)
+        for one in found["projections"]
+    ]
+    print_table(("projection", "state", "newest event", "events behind", "seconds", "parked"), rows, "")
     if parked := sum(one.parked for one in found["projections"]):
         print_line(f"{parked} events could not be folded or wait behind such; `runledger dlq list` shows them.")
 

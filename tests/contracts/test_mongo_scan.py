@@ -1,4 +1,4 @@
-"""A scan gives every event once and in order, wherever it begins and ends, and stops before a hole."""
+"""A scan gives every event once and in order, wherever it begins and ends, and names a hole."""
 
 import random
 from uuid import uuid4
@@ -7,6 +7,7 @@ import pytest
 
 from adapters.mongo import reading
 from adapters.mongo.commits import Line
+from application.ports import LogDamaged
 from tests.contracts.feed import save_users
 
 SIZES = [1, 3, 1, 12, 1, 1, 40, 2, 7]
@@ -32,10 +33,16 @@ def test_every_event_comes_once_and_in_order_wherever_it_begins_and_ends(filled,
             assert scanned(filled, after, upto) == list(range(after + 1, upto + 1)), (after, upto)
 
 
-def test_nothing_behind_a_hole_is_given(filled, database, monkeypatch):
+def test_nothing_behind_a_hole_is_given_and_the_hole_is_named(filled, database, monkeypatch):
     monkeypatch.setattr(reading, "PAGE", 4)
     database.commits.delete_one({"_id": 6})
-    assert scanned(filled, 0, TOTAL) == [1, 2, 3, 4, 5]
+    pages = filled.reading.pages(0, TOTAL)
+    assert [position for _ in range(2) for position, _ in next(pages)] == [1, 2, 3, 4, 5]
+    with pytest.raises(LogDamaged, match=f"no event at position 6, though it goes on to {TOTAL}"):
+        next(pages)
+    with pytest.raises(LogDamaged, match="position 6"):
+        filled.reading.check_is_end(5, TOTAL)
+    filled.reading.check_is_end(TOTAL, TOTAL)
 
 
 def test_the_log_scans_the_events_of_some_lanes_up_to_its_end(log):

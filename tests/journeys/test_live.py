@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.journeys.conftest import execute, follow, frames_of, output_of
 
 SLOW = "import time\nfor i in range(8):\n    print('line', i)\n    time.sleep(0.2)\n"
@@ -61,9 +63,10 @@ def test_connecting_after_the_end_with_the_last_id_gives_only_the_result(api):
     assert frames_of(list(follow(api, run, last.id))) == []
 
 
-def test_an_id_that_is_none_of_ours_starts_over_with_a_reset(api):
+@pytest.mark.parametrize("id", ["none of ours", "999999.1"], ids=["another-form", "of-the-future"])
+def test_an_id_that_is_none_of_ours_starts_over_with_a_reset(api, id):
     run = execute(api, "print('x')")
-    messages = list(follow(api, run, "gibberish"))
+    messages = list(follow(api, run, id))
     assert messages[0].event == "reset"
     assert output_of(messages) == b"x\n"
 

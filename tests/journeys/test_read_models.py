@@ -19,7 +19,7 @@ from adapters.mongo.generations import collection_name
 from projections.registry import BY_NAME
 from tests.faults.checker import container_of
 from tests.faults.processes import wait_until
-from tests.journeys.conftest import execute, result_of
+from tests.journeys.conftest import execute, follow, result_of
 from tests.system import CLI, System, running_on
 
 HISTORY = "execution_history"
@@ -131,10 +131,45 @@ def test_a_paused_read_model_stands_still_and_is_asked_and_the_others_go_on(syst
     assert run not in {item["id"] for item in admin.get("/executions").json()["items"]}
     late = admin.get("/executions", params={"min_position": row(system, "execution_status")["position"]})
     assert late.status_code == 504
-    assert "execution_history is at position" in late.json()["detail"]
+    assert "It is paused; an admin has to resume it" in late.json()["detail"]
     assert row(system, HISTORY)["lag"] >= 4
     asked(system, "projections", "resume", HISTORY)
     wait_until(lambda: run in {item["id"] for item in admin.get("/executions").json()["items"]}, "the run in the list")
+
+
+def test_a_run_ends_for_whoever_follows_it_even_where_its_read_model_stands_still(system, admin, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("print('hello')\nraise SystemExit(3)")
+    asked(system, "projections", "pause", "execution_status")
+    try:
+        time.sleep(1.5)  # until whoever folds it has seen that
+        ran = system.cli("run", script)
+        assert (ran.stdout, ran.returncode) == (b"hello\n", 3)
+        run = execute(admin, "print(1)")
+        assert list(follow(admin, run))[-1].data["status"] == "succeeded"
+        assert admin.get(f"/executions/{run}").json()["status"] == "succeeded"
+        state = next(one for one in asked(system, "status")["projections"] if one["name"] == "execution_status")[
+            "state"
+        ]
+        assert state == "paused"
+    finally:
+        asked(system, "projections", "resume", "execution_status")
+
+
+def test_a_damaged_document_is_named_to_whoever_asks_for_it(system, admin):
+    run = execute(admin, "print(1)")
+    result_of(admin, run)
+    documents = container_of(system).database()[collection_name(HISTORY, row(system, HISTORY)["generation"])]
+    wait_until(lambda: documents.find_one({"_id": UUID(run), "status": "succeeded"}), "its end in the read model")
+    documents.update_one({"_id": UUID(run)}, {"$set": {"status": "exploded"}})
+    answer = admin.get("/executions")
+    assert answer.status_code == 500
+    assert run in answer.json()["detail"]
+    assert f"projections rebuild {HISTORY}" in answer.json()["detail"]
+    listed = system.cli("executions", "list")
+    assert (listed.returncode, listed.stderr.count(b"\n")) == (1, 1)
+    asked(system, "projections", "rebuild", HISTORY, "--drop-old")
+    assert admin.get("/executions").status_code == 200
 
 
 def test_a_rebuild_shows_on_a_terminal_how_far_it_is(system, admin):
