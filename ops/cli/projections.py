@@ -17,7 +17,7 @@ from ops.cli.work import until_ended
 if TYPE_CHECKING:
     from application.ports import Seals
     from application.progress import Tell
-    from domain.read_model import ReadModel
+    from domain.read_model import ReadModel, Work
     from ops.containers.core import Core
     from ops.containers.workers import Workers
     from projections.overview import Overview
@@ -116,12 +116,16 @@ def _print_end(model: "ReadModel", as_json: bool) -> None:
     if as_json:
         print_json({"name": model.projection, **msgspec.structs.asdict(work)})
     elif work.ending is Ending.LIVE:
-        print_line(
-            f"Generation {work.generation} of {model.projection} is live; "
-            f"{counted(work.documents, 'document')} compared."
-        )
+        print_line(f"Generation {work.generation} of {model.projection} is live; {_compared(model.projection, work)}.")
     if work.ending is Ending.REFUSED:
         raise Failed(f"Nothing has changed: {work.reason}.")
+
+
+def _compared(name: str, work: "Work") -> str:
+    """A rollback compares nothing: it is there to be quick."""
+    if not work.documents:
+        return f"nothing was compared: `runledger projections verify {name}` does"
+    return f"{counted(work.documents, 'document')} compared"
 
 
 # Looking ------------------------------------------------------------------------------------------------------
