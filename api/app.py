@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from opentelemetry import trace
 from opentelemetry.propagate import extract
 from quart import Quart, Response, current_app, g, request
+from werkzeug.routing import IntegerConverter
 
 from api import (
     all_executions,
@@ -38,11 +39,18 @@ RESOURCES = (
 tracer = trace.get_tracer("runledger.api")
 
 
+class Digits(IntegerConverter):
+    """A position in a path: ASCII digits, where the framework takes those of any script."""
+
+    regex = "[0-9]+"
+
+
 def create_app(with_backend: Backend | None) -> Quart:
     """The app on a backend; without one it only knows its routes."""
     app = Quart("runledger", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.extensions["runledger"] = with_backend
+    app.url_map.converters["int"] = Digits
     for resource in RESOURCES:
         app.register_blueprint(resource.blueprint)
     app.add_url_rule("/openapi.json", "openapi", _document)

@@ -155,7 +155,7 @@ def test_a_path_that_does_not_exist_is_a_problem_too(method, api):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("path", ["/executions/x", "/admin/replays/x", "/admin/events/abc"])
+@pytest.mark.parametrize("path", ["/executions/x", "/admin/replays/x", "/admin/events/abc", "/admin/events/٣"])
 def test_an_id_that_is_none_is_told_in_our_words(path, api):
     answer = api.get(path)
     assert answer.status_code == 404
