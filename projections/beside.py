@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from application.replaying import Mark, Selected, TargetRefused, TargetUnavailable
+from application.replaying import Mark, Selected, TargetMisnamed, TargetRefused, TargetUnavailable
 from domain.replay import Replay
 from projections.generations import Generations, NotCaughtUp
 from projections.projection import Projection
@@ -33,7 +33,7 @@ class Beside:
     def _known(self, name: str) -> Projection:
         if name not in self._projections:
             names = ", ".join(sorted(self._projections))
-            raise TargetRefused(f"There is no read model {name!r}; there are {names}.")
+            raise TargetMisnamed(f"There is no read model {name!r}; there are {names}.")
         return self._projections[name]
 
 

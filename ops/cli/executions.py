@@ -13,7 +13,7 @@ import typer
 
 from ops.cli.access import Data, api, core, load_settings, operator
 from ops.cli.moments import At, Time, moment
-from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table, say
+from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table, printing, say
 
 if TYPE_CHECKING:
     from api.backend import Backend
@@ -83,8 +83,9 @@ def _print_output(container: "Api", events: "Sequence[Recorded]", stream: Stream
     finished = events[-1].data
     if not isinstance(finished, Execution.Finished):
         raise Failed(f"Run {events[0].stream} has not ended yet; its output can be shown when it has.")
-    sys.stdout.buffer.write(output_of(finished, container.seals(), STREAMS[stream]))
-    sys.stdout.buffer.flush()
+    content = output_of(finished, container.seals(), STREAMS[stream])
+    with printing():
+        sys.stdout.buffer.write(content)
 
 
 def _print_run(container: "Api", events: "Sequence[Recorded]", as_json: bool, upto: int | None = None) -> None:
