@@ -11,7 +11,7 @@ from adapters.embedded.kafka import Kafka
 from adapters.embedded.secantus import Secantus
 from adapters.embedded.server import LOOPBACK, Server
 
-START_SECONDS = 30
+START_SECONDS = 90
 _reserved: list[socket.socket] = []
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.person import Person
 
@@ -19,6 +19,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE_MS = 20_000
+"""Two tests run at a time, on a machine that may be slow: what is measured is measured elsewhere."""
+expect.set_options(timeout=PATIENCE_MS)
 _names = (f"person-{time.time_ns() // 1000}-{number}" for number in itertools.count())
 
 

@@ -67,7 +67,7 @@ class Crowd:
         self.answers = 0
 
     def request(self) -> None:
-        while not self.stop.wait(0.25):
+        while not self.stop.wait(0.5):
             execute(self.admin, "print(1)", limits={"wall_seconds": 5})
             self.answers += 1
 
@@ -81,7 +81,7 @@ class Crowd:
             seen, self.answers = len(items), self.answers + 1
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_rebuild_and_rollback_fail_no_request_and_mix_no_answer(system, admin):
     execute(admin, "print(1)")
     admin.post("/admin/replays", json={"target": {"kind": "file"}})  # so that there is something in each of them
