@@ -80,13 +80,16 @@ class KeyFile:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Nobody else rotates meanwhile. Raises RotationRuns."""
-        folder = os.open(self.path.parent, os.O_RDONLY)
+        """Nobody else rotates meanwhile. Raises RotationRuns.
+
+        The folder's own lock is held by whoever runs on it, and the key's file is replaced; so this one has a file.
+        """
+        lock = os.open(self.path.with_name("rotation.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            _lock(folder)
+            _lock(lock)
             yield
         finally:
-            os.close(folder)
+            os.close(lock)
 
 
 def _lock(descriptor: int) -> None:

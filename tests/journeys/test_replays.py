@@ -295,4 +295,4 @@ def test_a_read_model_of_a_part_is_asked_by_the_replay_and_dropped_on_request(sy
     asked(system, "replay", "drop", done["id"])
     wait_until(lambda: shown(system, done["id"])["is_discarded"], "that it is gone")
     assert system.cli(*query, "--replay", done["id"]).returncode == 1
-    assert "no read model 'nothing'" in refused(system, "start", "--into", "projection:nothing")
+    assert "no read model 'nothing'" in refused(system, "start", "--into", "projection:nothing", code=2)
