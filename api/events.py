@@ -19,6 +19,7 @@ from api.waiting import until
 from application.causation import Branch, by_causation
 from application.ledger import Entry, Ledger, Selection, exported, with_sealed
 from application.ports import LAST_POSITION
+from application.selection import check_order, check_types
 from domain.events import EVENTS
 from domain.sealed import Sealed
 from projections import event_stats
@@ -168,11 +169,9 @@ def _some(lines: Iterator[tuple[int, bytes]]) -> bytes:
 
 
 def _check(wanted: EventsQuery, head: int) -> None:
-    """Raises Problem where no event could ever be found."""
-    if wanted.type is not None and wanted.type not in EVENTS:
-        raise Problem(422, f"There is no event type {wanted.type!r}; there are {', '.join(sorted(EVENTS))}.")
-    if wanted.since and wanted.until and wanted.since >= wanted.until:
-        raise Problem(422, f"Nothing lies between {wanted.since.isoformat()} and {wanted.until.isoformat()}.")
+    """Raises SelectionRefused or Problem where no event could ever be found."""
+    check_types([] if wanted.type is None else [wanted.type], EVENTS)
+    check_order(wanted.since, wanted.until)
     if wanted.from_position > head:
         raise Problem(422, f"There is no position {wanted.from_position} yet; the log ends at {head}.")
     if wanted.to_position is not None and wanted.from_position > wanted.to_position:

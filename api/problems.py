@@ -22,7 +22,7 @@ from application.ports import (
 )
 from application.read_models import UnknownReadModel
 from application.replaying import TargetMisnamed, TargetRefused
-from application.replays import SelectionRefused
+from application.selection import SelectionRefused
 from domain.dead_letter import ReasonMissing
 from domain.execution import ExecutionEnded
 from domain.name import NameTaken

@@ -14,7 +14,7 @@ from application.ledger import Entry, Ledger
 from application.moments import NoSuchMoment, in_calendar
 from application.ports import Context, EventLog, Ids
 from application.replaying import Mark, Marks, Outlets, Selecting, TargetMisnamed
-from domain.aggregate import DomainError
+from application.selection import SelectionRefused, check_order, check_types
 from domain.replay import Kind, Replay, ReplayStatus, Selection, Target
 
 SAMPLES = 3
@@ -26,10 +26,6 @@ DEFAULT_NAMES = {Kind.FILE: "{id}.jsonl", Kind.TOPIC: "runledger.replay.{id}"}
 
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class SelectionRefused(DomainError):
-    """These events cannot be selected."""
 
 
 class SpeedRefused(SelectionRefused):
@@ -185,11 +181,8 @@ class Replays:
     # What is selected -----------------------------------------------------------------------------------------
 
     def _selection(self, wanted: Wanted) -> Selection:
-        if unknown := sorted(set(wanted.types) - set(self._types)):
-            types = ", ".join(sorted(self._types))
-            raise SelectionRefused(f"There is no event type {' or '.join(map(repr, unknown))}; there are {types}.")
-        if wanted.since and wanted.until and wanted.since >= wanted.until:
-            raise SelectionRefused(f"Nothing lies between {wanted.since.isoformat()} and {wanted.until.isoformat()}.")
+        check_types(wanted.types, self._types)
+        check_order(wanted.since, wanted.until)
         head = self._ledger.head()
         first, last = max(self._firsts(wanted, head)), min(self._lasts(wanted, head))
         if first > last and head:

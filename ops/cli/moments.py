@@ -26,8 +26,12 @@ Time = Annotated[datetime | None, typer.Option(parser=as_time, metavar="TIME", h
 
 def check_order(since: datetime | None, until: datetime | None) -> None:
     """Raises Failed with exit code 2 where no time is between the two."""
-    if since and until and since >= until:
-        raise Failed(f"Nothing lies between {since.isoformat()} and {until.isoformat()}.", code=2)
+    from application import selection  # noqa: PLC0415
+
+    try:
+        selection.check_order(since, until)
+    except selection.SelectionRefused as problem:
+        raise Failed(str(problem), code=2) from problem
 
 
 class Headed(Protocol):

@@ -13,7 +13,8 @@ from adapters.mongo.replays import MongoMarks, MongoSelecting
 from application.moments import NoSuchMoment
 from application.ports import StreamNotFound
 from application.replaying import TargetRefused
-from application.replays import Replays, SelectionRefused, Wanted
+from application.replays import Replays, Wanted
+from application.selection import SelectionRefused
 from domain.events import EVENTS
 from domain.replay import Kind, ReplayStatus, Target
 from tests.contracts.event_log import OPERATOR
