@@ -21,7 +21,7 @@ setup: $(VENV)/installed $(VENV)/system-packages sandbox webapp/dist/index.html
 run: setup
 	exec $(BIN)/runledger up
 
-test: check setup $(VENV)/browser $(VENV)/kafka $(VENV)/registry
+test: check setup $(VENV)/browser $(VENV)/kafka $(VENV)/registry $(VENV)/languages
 	cd webapp && npm test
 	$(BIN)/python -m pytest tests/ops  # first and by itself: the supervisor needs a process with one thread
 	$(BIN)/python -m pytest --ignore tests/ops -n $(WORKERS) --dist loadfile
@@ -67,6 +67,11 @@ $(VENV)/system-packages: $(VENV)/installed
 
 $(VENV)/browser:
 	command -v chromium >/dev/null || .ci/packages chromium || [ "$$CI" != true ]
+	touch $@
+
+# What runs the languages of the catalogue; the tests of those that are missing are skipped, but not where CI=true.
+$(VENV)/languages: .ci/languages $(VENV)/installed
+	PYTHON=$(BIN)/python .ci/languages node=nodejs ruby=ruby go=golang-go || [ "$$CI" != true ]
 	touch $@
 
 # Apache Kafka; needs Maven once. Without it its tests are skipped, but not where CI=true.

@@ -1,11 +1,14 @@
 """What can be run, and within which limits."""
 
+from collections.abc import Iterable
+
 import msgspec
 from quart import Blueprint, Response
 
 from api.backend import backend, crossing
 from api.messages import answer
 from api.openapi import Description, describe
+from application.ports import Runtime
 from domain.execution import Limits
 
 blueprint = Blueprint("catalogue", __name__, url_prefix="/api/v1")
@@ -36,12 +39,15 @@ class LimitsView(msgspec.Struct, frozen=True):
 @describe(Description({200: RuntimeList}, needs_store=False))
 async def list_runtimes() -> Response:
     """The languages and their versions."""
-    rows = await crossing(backend().catalogue)
-    views = [
+    return answer(RuntimeList(runtime_views(await crossing(backend().catalogue))))
+
+
+def runtime_views(rows: Iterable[tuple[Runtime, str | None]]) -> list[RuntimeView]:
+    """Of every language version with why it cannot run here, if it cannot."""
+    return [
         RuntimeView(runtime.language, runtime.version, reason is None, reason, runtime.example)
         for runtime, reason in rows
     ]
-    return answer(RuntimeList(views))
 
 
 @blueprint.get("/k8s-limits")

@@ -321,10 +321,14 @@ class Runtime(msgspec.Struct, frozen=True):
     language: str
     version: str
     command: tuple[str, ...]
-    """The interpreter and its options; the script's file name is appended."""
+    """What runs a script; its file name is appended. The last word is the language's own program."""
     file_name: str
     image: str
     example: str
+
+    @property
+    def program(self) -> str:
+        return self.command[-1]
 
 
 class Job(msgspec.Struct, frozen=True):

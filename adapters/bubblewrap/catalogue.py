@@ -1,6 +1,7 @@
-"""The languages of the catalogue, and where this machine has them."""
+"""Where this machine has the languages of the catalogue."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,39 +11,18 @@ from pathlib import Path
 
 import msgspec
 
+from adapters.languages import ROWS
 from application.ports import Runtime
-
-PYTHON_EXAMPLE = """\
-import sys
-import time
-
-print("Hello from Python", sys.version.split()[0])
-for count in range(1, 4):
-    time.sleep(0.5)
-    print("still here:", count)
-"""
-
-BASH_EXAMPLE = """\
-echo "Hello from Bash $BASH_VERSION"
-for count in 1 2 3; do
-    sleep 0.5
-    echo "still here: $count"
-done
-"""
-
-
-def _python(version: str) -> Runtime:
-    return Runtime("python", version, (f"python{version}",), "script.py", f"python:{version}-slim", PYTHON_EXAMPLE)
-
-
-ROWS = (
-    *(_python(version) for version in ("3.9", "3.10", "3.11", "3.12", "3.13")),
-    Runtime("bash", "5.2", ("bash",), "script.sh", "bash:5.2", BASH_EXAMPLE),
-)
 
 READ_AND_RUN = 0o5
 """The mode bits that let everybody read and run a file."""
 SYSTEM_FOLDERS = (Path("/usr/local/bin"), Path("/usr/bin"), Path("/bin"))
+VERSION = re.compile(r"\d+(?:\.\d+)*")
+ASKED_FOR_IT = {"go": "version"}
+"""What makes a program say its version, where that is not `--version`."""
+COMPILED = {"go": Path("pkg", "linux_amd64", "fmt.a")}
+"""What shows that the standard library is compiled: a run has neither the time nor the memory for that."""
+NOT_COMPILED = "{program} comes without its standard library compiled: GODEBUG=installgoroot=all {program} install std."
 
 
 class NotInstalled(Exception):
@@ -68,28 +48,40 @@ def missing() -> dict[Runtime, str]:
 
 def missing_because(row: Runtime) -> str | None:
     try:
-        found = locate(row.command[0])
+        locate(row.program, row.version)
     except NotInstalled as reason:
         return str(reason)
-    version = _version(found.path)
-    if version != row.version:
-        return f"{found.path} is version {version}, not {row.version}."
     return None
 
 
 @cache
-def locate(program: str) -> Interpreter:
-    """Prefers the system's own; else any that other users may read, with its prefix. Raises NotInstalled."""
-    hidden: list[Path] = []
-    for path in _candidates(program):
-        if any(path.is_relative_to(folder) for folder in SYSTEM_FOLDERS) and path.resolve().is_relative_to("/usr"):
-            return Interpreter(path, None)
-        if _is_public(path.resolve()):
-            return Interpreter(path.resolve(), path.resolve().parent.parent)
-        hidden.append(path)
-    if hidden:
-        raise NotInstalled(f"{hidden[0]} cannot be read by other users, and a sandbox is one.")
-    raise NotInstalled(f"{program} is not installed.")
+def locate(program: str, version: str = "") -> Interpreter:
+    """The first of this version, or of any, that a sandbox can use. Raises NotInstalled."""
+    places = list(_places(program))
+    found = next((place for place in places if _is(version, place.path)), None)
+    if found is None:
+        raise NotInstalled(f"{places[0].path} is version {_version(places[0].path) or 'unknown'}, not {version}.")
+    if program in COMPILED and not (found.path.resolve().parents[1] / COMPILED[program]).exists():
+        raise NotInstalled(NOT_COMPILED.format(program=found.path))
+    return found
+
+
+def _places(program: str) -> list[Interpreter]:
+    """The system's own first, then any that other users may read, with its prefix. Raises NotInstalled for none."""
+    there = list(_candidates(program))
+    usable = [place for path in there if (place := _seen_from_inside(path))]
+    if there and not usable:
+        raise NotInstalled(f"{there[0]} cannot be read by other users, and a sandbox is one.")
+    if not usable:
+        raise NotInstalled(f"{program} is not installed.")
+    return usable
+
+
+def _seen_from_inside(path: Path) -> Interpreter | None:
+    real = path.resolve()
+    if any(path.is_relative_to(folder) for folder in SYSTEM_FOLDERS) and real.is_relative_to("/usr"):
+        return Interpreter(path, None)
+    return Interpreter(real, real.parents[1]) if _is_public(real) else None
 
 
 def _candidates(program: str) -> Iterator[Path]:
@@ -104,8 +96,14 @@ def _is_public(path: Path) -> bool:
     return path.stat().st_mode & READ_AND_RUN == READ_AND_RUN and all(f.stat().st_mode & 0o1 for f in path.parents)
 
 
-def _version(path: Path) -> str:
-    """Major and minor, as the program itself says: `Python 3.11.2`, `GNU bash, version 5.2.15(1)-release`."""
-    said = subprocess.run([path, "--version"], check=False, capture_output=True, text=True, timeout=10).stdout
-    numbers = [word for word in said.split() if word[0].isdigit()]
-    return ".".join(numbers[0].split(".")[:2]) if numbers else "unknown"
+def _is(version: str, program: Path) -> bool:
+    return not version or f"{_version(program)}.".startswith(f"{version}.")
+
+
+@cache
+def _version(program: Path) -> str:
+    """As it says itself: `Python 3.11.2`, `v20.20.2`, `GNU bash, version 5.2.15(1)-release`, `go version go1.19.8`."""
+    command = [str(program), ASKED_FOR_IT.get(program.name, "--version")]
+    said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10).stdout
+    found = VERSION.search(said)
+    return found[0] if found else ""

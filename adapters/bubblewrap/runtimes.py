@@ -1,19 +1,18 @@
-"""The catalogue as this machine can serve it, looked at once per process."""
+"""The catalogue as this machine can serve it."""
 
-from functools import cached_property
-
-from adapters.bubblewrap.catalogue import ROWS, missing_because
+from adapters.bubblewrap.catalogue import missing_because
+from adapters.languages import ROWS
 from application.ports import Runtime
 
 
 class LocalRuntimes:
     """Implements the port Runtimes with the interpreters that are installed."""
 
-    @cached_property
-    def rows(self) -> tuple[tuple[Runtime, str | None], ...]:
+    @property
+    def rows(self) -> list[tuple[Runtime, str | None]]:
         """Every row, and why it cannot run here if it cannot."""
-        return tuple((row, missing_because(row)) for row in ROWS)
+        return [(row, missing_because(row)) for row in ROWS]
 
     def find(self, language: str, version: str | None) -> Runtime | None:
-        able = [row for row, reason in self.rows if reason is None and row.language == language]
-        return next((row for row in reversed(able) if version in {None, row.version}), None)
+        named = (row for row in reversed(ROWS) if row.language == language and version in {None, row.version})
+        return next((row for row in named if missing_because(row) is None), None)

@@ -17,7 +17,7 @@ from adapters.bubblewrap.command import bwrap_command
 from adapters.bubblewrap.problems import NO_BWRAP, NOT_BUILT, find_problems
 from adapters.supervisor.build import KEEPER, SUPERVISOR
 from adapters.supervisor.records import encode_job
-from application.ports import Ended, Frame, Job, Output, SandboxNotFound, SandboxUnavailable, Started
+from application.ports import Ended, Frame, Job, Output, Runtime, SandboxNotFound, SandboxUnavailable, Started
 from domain.execution import Limits, Outcome, Status
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -48,8 +48,8 @@ class BubblewrapSandbox:
         if self._path(job.sandbox).exists():
             return
         self._bwrap = self._bwrap or _bwrap()
-        interpreter = _locate(job.runtime.command[0])
-        command = [str(interpreter.path), *job.runtime.command[1:]]
+        interpreter = _locate(job.runtime)
+        command = [*job.runtime.command[:-1], str(interpreter.path)]
         options = [*self._place_options(job.sandbox), *_limit_options(job.limits)]
         keeper.run(options, bwrap_command(self._bwrap, job.limits, interpreter.prefix), encode_job(job, command))
 
@@ -165,9 +165,9 @@ def _bwrap() -> str:
     raise SandboxUnavailable(NO_BWRAP)
 
 
-def _locate(program: str) -> Interpreter:
+def _locate(runtime: Runtime) -> Interpreter:
     try:
-        return locate(program)
+        return locate(runtime.program, runtime.version)
     except NotInstalled as reason:
         raise SandboxUnavailable(str(reason)) from None
 

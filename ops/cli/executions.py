@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-LANGUAGES = {".py": "python", ".sh": "bash", ".bash": "bash"}
+LANGUAGES = {".py": "python", ".js": "node", ".rb": "ruby", ".sh": "bash", ".bash": "bash", ".go": "go"}
 
 
 class Stream(StrEnum):

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from ops.cli import dlq, events, executions, keys, projections, replay, running, schemas, show, topics, users
+from ops.cli import dlq, events, executions, keys, projections, replay, running, runtimes, schemas, show, topics, users
 from ops.cli.output import CUT, Failed, close, say, visible
 from ops.settings import SettingsInvalid
 
@@ -32,6 +32,7 @@ app = typer.Typer(
     help="Run scripts in sandboxes, live.",
 )
 app.add_typer(executions.app, name="executions", help="Look at runs and cancel them.")
+app.add_typer(runtimes.app, name="runtimes", help="The languages.")
 app.add_typer(users.app, name="users", help="People's accounts.")
 app.add_typer(events.app, name="events", help="Read the event log; fill Kafka from it.")
 app.add_typer(projections.app, name="projections", help="Look at read models, rebuild and verify them.")

@@ -15,6 +15,7 @@ import pytest
 from adapters.bubblewrap import BubblewrapSandbox, catalogue, cgroups, problems
 from adapters.bubblewrap import keeper as keeper_module
 from adapters.bubblewrap import sandbox as sandbox_module
+from adapters.languages import ROWS
 from adapters.supervisor import build as build_module
 from adapters.supervisor.records import JobTooLarge
 from application.ports import Job, SandboxUnavailable
@@ -135,7 +136,7 @@ def test_a_job_that_is_too_large_is_refused(tmp_path: Path):
 
 def test_every_row_of_the_catalogue_is_either_installed_or_says_why_not():
     installed, missing = catalogue.installed(), catalogue.missing()
-    assert {*installed, *missing} == set(catalogue.ROWS)
+    assert {*installed, *missing} == set(ROWS)
     assert not set(installed) & set(missing)
     assert all(reason.endswith(".") for reason in missing.values())
 

@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.cli.executions import LANGUAGES
+
 FOLDER = Path(__file__).parents[2] / "docs" / "examples"
 
 
@@ -20,8 +22,8 @@ class Example:
         return next(self.folder.glob("main.*"))
 
     @property
-    def interpreter(self) -> str:
-        return {".py": "python3", ".sh": "bash"}[self.program.suffix]
+    def language(self) -> str:
+        return LANGUAGES[self.program.suffix]
 
     @property
     def stdin(self) -> bytes:

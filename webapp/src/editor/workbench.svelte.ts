@@ -35,7 +35,7 @@ export class Workbench {
 
   async load(): Promise<void> {
     await this.catalogue.load();
-    const runtime = this.runtime ?? this.catalogue.first;
+    const runtime = this.runtime?.is_available ? this.runtime : this.catalogue.first;
     if (runtime) this.choose(runtime);
   }
 

@@ -10,6 +10,10 @@ export function languageName(language: string): string {
   return NAMES[language] ?? language;
 }
 
+export function nameOf({ language, version }: Runtime): string {
+  return `${languageName(language)} ${version}`;
+}
+
 /** The languages the server can run. */
 export class Catalogue {
   runtimes = $state.raw<Runtime[]>([]);
