@@ -1,4 +1,4 @@
-"""Running scripts: request, look, list, cancel, download."""
+"""Running scripts: request, look, list, cancel, repeat, download."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -139,6 +139,26 @@ async def cancel_execution(id: UUID) -> Response:
     await own_events(id, account)
     position = await crossing(backend().executions.cancel, context(account.id), id)
     return answer(Cancelled(position), 202)
+
+
+@blueprint.post("/executions/<uuid:id>/retry")
+@describe(
+    Description(
+        {202: Accepted},
+        (401, 410),
+        body=Nothing,
+        has_optional_body=True,
+        example={},
+        headers={"Idempotency-Key": KEY_MEANING},
+    )
+)
+async def retry_execution(id: UUID) -> Response:
+    """Run again what an ended run has run. The new run belongs to whom the old one did, and names it in `retry_of`."""
+    account = await current_account()
+    await optional_body(Nothing)
+    await own_events(id, account)
+    key = request.headers.get("Idempotency-Key")
+    return answer(await crossing(backend().executions.retry, context(account.id), id, key), 202)
 
 
 async def own_events(id: UUID, account: Account) -> Sequence[Recorded]:

@@ -24,7 +24,7 @@ from application.read_models import UnknownReadModel
 from application.replaying import TargetMisnamed, TargetRefused
 from application.selection import SelectionRefused
 from domain.dead_letter import ReasonMissing
-from domain.execution import ExecutionEnded
+from domain.execution import ExecutionEnded, NotEnded
 from domain.name import NameTaken
 from domain.read_model import NothingToGoBackTo, UnderWay
 from domain.replay import ReplayIs
@@ -74,6 +74,7 @@ STATUS_OF: dict[type[Exception], int] = {
     NameTaken: 409,
     KeyReused: 409,
     ExecutionEnded: 409,
+    NotEnded: 409,
     VersionConflict: 409,
     UnderWay: 409,
     NothingToGoBackTo: 409,

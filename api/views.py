@@ -42,6 +42,8 @@ class ExecutionDetail(ExecutionView, frozen=True, kw_only=True):
     script: str
     stdin: str
     limits: Limits
+    retry_of: UUID | None
+    """The run that this one repeats."""
 
 
 class ExecutionItem(ExecutionView, frozen=True, kw_only=True):
@@ -87,7 +89,7 @@ def status_view(run: ExecutionStatus) -> ExecutionView:
 
 
 def detail_view(run: ExecutionStatus, script: str, stdin: str) -> ExecutionDetail:
-    return ExecutionDetail(**_common(run), script=script, stdin=stdin, limits=run.limits)
+    return ExecutionDetail(**_common(run), script=script, stdin=stdin, limits=run.limits, retry_of=run.retry_of)
 
 
 def _common(run: ExecutionStatus) -> dict[str, Any]:

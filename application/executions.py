@@ -1,6 +1,7 @@
-"""Requesting and cancelling runs."""
+"""Requesting, repeating and cancelling runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated
 from uuid import UUID, uuid5
 
@@ -8,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from application.handler import change
-from application.ports import Context, EventLog, Ids, Recorded, Runtimes, Seals, VersionConflict
+from application.ports import Context, EventLog, Ids, Recorded, Runtime, Runtimes, Seals, VersionConflict
 from domain.aggregate import DomainError
 from domain.execution import Execution, Limits
 
@@ -94,30 +95,55 @@ class Executions:
         Raises InvalidRequest, UnknownLanguage, TooLarge, LimitAboveCeiling or KeyReused.
         """
         _check(request)
-        fingerprint = self._seals.fingerprint(owner, msgspec.json.encode(request, order="deterministic"))
-        execution = self._ids.new() if key is None else id_of(owner, key)
-        earlier = self._log.history(execution) if key is not None else ()
-        if earlier:
-            return _answer_again(earlier, fingerprint)
-        requested = self._decide(context, execution, owner, request, fingerprint)
-        try:
-            return Accepted(execution, self._log.save(context, requested))
-        except VersionConflict:
-            return _answer_again(self._log.history(execution), fingerprint)
+        content = msgspec.json.encode(request, order="deterministic")
+        return self._once(context, owner, key, content, partial(self._decide, context, owner, request))
+
+    def retry(self, context: Context, execution: UUID, key: str | None = None) -> Accepted:
+        """Accept a new run of what an ended one has run, once per key, under the limits of today.
+
+        Raises StreamNotFound, NotEnded, UnknownLanguage, LimitAboveCeiling, KeyReused or Erased.
+        """
+        ended = self._log.load(Execution, execution)
+        content = b"retry of " + execution.bytes
+        return self._once(context, ended.owner, key, content, partial(self._repeat, context, ended))
 
     def cancel(self, context: Context, execution: UUID) -> int:
         """Ask a run to end. Returns the position of the request. Raises StreamNotFound or ExecutionEnded."""
         _, position = change(self._log, context, Execution, execution, lambda run: run.cancel(context.at))
         return position
 
+    def _once(
+        self, context: Context, owner: UUID, key: str | None, content: bytes, decide: Callable[[UUID, str], Execution]
+    ) -> Accepted:
+        """`content` is what the key is bound to."""
+        fingerprint = self._seals.fingerprint(owner, content)
+        execution = self._ids.new() if key is None else id_of(owner, key)
+        earlier = self._log.history(execution) if key is not None else ()
+        if earlier:
+            return _answer_again(earlier, fingerprint)
+        requested = decide(execution, fingerprint)
+        try:
+            return Accepted(execution, self._log.save(context, requested))
+        except VersionConflict:
+            return _answer_again(self._log.history(execution), fingerprint)
+
+    def _repeat(self, context: Context, ended: Execution, execution: UUID, fingerprint: str) -> Execution:
+        self._runtime(ended.language, ended.language_version)
+        LimitWishes(**msgspec.structs.asdict(ended.limits)).within(self._defaults, self._ceilings)
+        return ended.again(execution, fingerprint, context.at)
+
+    def _runtime(self, language: str, version: str | None) -> Runtime:
+        found = self._runtimes.find(language, version)
+        if found is None:
+            wanted = " ".join(filter(None, [language, version]))
+            raise UnknownLanguage(f"{wanted!r} cannot run here; GET /api/v1/runtimes lists what can.")
+        return found
+
     def _decide(
-        self, context: Context, execution: UUID, owner: UUID, request: RunRequest, fingerprint: str
+        self, context: Context, owner: UUID, request: RunRequest, execution: UUID, fingerprint: str
     ) -> Execution:
         script, stdin = _contents(request)
-        runtime = self._runtimes.find(request.language, request.version)
-        if runtime is None:
-            wanted = " ".join(filter(None, [request.language, request.version]))
-            raise UnknownLanguage(f"{wanted!r} cannot run here; GET /api/v1/runtimes lists what can.")
+        runtime = self._runtime(request.language, request.version)
         return Execution(
             id=execution,
             owner=owner,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -61,12 +62,18 @@ class ExecutionEnded(DomainError):
     """The run has ended already; start a new one instead."""
 
 
+class NotEnded(DomainError):
+    """The run has not ended yet; it can be run again when it has."""
+
+
 class Execution(Aggregate):
     """One run of a script."""
 
     name = "Execution"
 
     class Requested(Aggregate.Created):
+        class_version = 2
+
         owner: UUID
         language: str
         version: str
@@ -75,6 +82,12 @@ class Execution(Aggregate):
         limits: Limits
         fingerprint: str
         """HMAC of the canonical request under the owner's data key: tells a repeated request from a reused key."""
+        retry_of: UUID | None
+        """The run that this one repeats."""
+
+        @staticmethod
+        def upcast_v1_v2(fields: dict[str, Any]) -> None:
+            fields["retry_of"] = None
 
     class SandboxCreated(Aggregate.Event):
         sandbox: str
@@ -102,6 +115,7 @@ class Execution(Aggregate):
         limits: Limits,
         fingerprint: str,
         timestamp: datetime,
+        retry_of: UUID | None = None,
     ) -> None:
         self.owner = owner
         self.language = language
@@ -110,6 +124,7 @@ class Execution(Aggregate):
         self.stdin = stdin
         self.limits = limits
         self.fingerprint = fingerprint
+        self.retry_of = retry_of
         self.status = Status.QUEUED
         self.sandbox: str | None = None
         self.is_cancel_requested = False
@@ -160,6 +175,23 @@ class Execution(Aggregate):
         """Record the one true ending."""
         self._check_open()
         self.trigger_event(self.Finished, outcome=outcome, output=output, timestamp=at)
+
+    def again(self, id: UUID, fingerprint: str, at: datetime) -> "Execution":
+        """A new run of the same, whose it was. Raises NotEnded."""
+        if not self.status.is_final:
+            raise NotEnded
+        return Execution(
+            id=id,
+            owner=self.owner,
+            language=self.language,
+            version=self.language_version,
+            script=self.script,
+            stdin=self.stdin,
+            limits=self.limits,
+            fingerprint=fingerprint,
+            retry_of=self.id,
+            timestamp=at,
+        )
 
     def _check_open(self) -> None:
         if self.status.is_final:

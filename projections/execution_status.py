@@ -24,6 +24,7 @@ class ExecutionStatus(msgspec.Struct, frozen=True, kw_only=True):
     script: Sealed[str]
     stdin: Sealed[bytes] | None
     limits: Limits
+    retry_of: UUID | None = None
     status: Status
     requested_at: datetime
     started_at: datetime | None = None
@@ -45,6 +46,7 @@ def fold(event: Recorded) -> Iterator[Put]:
                 script=plain(requested.script),
                 stdin=plain(requested.stdin),
                 limits=plain(requested.limits),
+                retry_of=requested.retry_of,
                 status=Status.QUEUED.value,
                 requested_at=event.at,
             )
@@ -81,8 +83,9 @@ def timeline_entry(event: Recorded) -> TimelineEntry:
 
 def _describe(event: Recorded) -> tuple[str, str, Status | None]:
     match event.data:
-        case Execution.Requested(language=language, version=version):
-            return "requested", f"Requested, {language} {version}", Status.QUEUED
+        case Execution.Requested(language=language, version=version, retry_of=retry_of):
+            again = f", again after run {retry_of}" if retry_of else ""
+            return "requested", f"Requested, {language} {version}{again}", Status.QUEUED
         case Execution.SandboxCreated():
             return "sandbox_created", "A sandbox is being made", Status.STARTING
         case Execution.Started():
@@ -131,4 +134,4 @@ def unfinished() -> Query:
     return Query("execution_status", {"ended_at": None}, fields=("status",))
 
 
-PROJECTION = Projection("execution_status", 1, fold, indexes=((("ended_at", 1),),), announce=announce)
+PROJECTION = Projection("execution_status", 2, fold, indexes=((("ended_at", 1),),), announce=announce)

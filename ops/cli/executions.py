@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 import typer
 
-from ops.cli.access import Data, api, core, load_settings, operator
+from ops.cli.access import Data, api, command, core, load_settings, operator
 from ops.cli.moments import At, Time, moment
 from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table, printing, say
 
@@ -137,6 +137,20 @@ def cancel(execution: Execution, data: Data = None, as_json: AsJson = False) -> 
     print_json({"id": execution, "position": position}) if as_json else print_line("Asked to cancel.")
 
 
+@app.command()
+def retry(execution: Execution, data: Data = None, as_json: AsJson = False) -> None:
+    """Run again what an ended run has run; prints the new run's id."""
+    from application.ports import StreamNotFound  # noqa: PLC0415
+
+    container = core(load_settings(data=data))
+    try:
+        accepted = command(container, lambda context: container.executions().retry(context, _id(execution)))
+    except StreamNotFound:
+        raise Failed(f"There is no run {execution}.") from None
+    new = {"id": accepted.execution_id, "position": accepted.position}
+    print_json(new) if as_json else print_line(accepted.execution_id)
+
+
 def run(
     file: Annotated[str, typer.Argument(help="The script, or - for stdin.")],
     language: Annotated[str | None, typer.Option(help="Else by the file's ending.")] = None,
@@ -227,4 +241,4 @@ async def _fields(backend: "Backend", last: "Recorded", upto: int | None) -> dic
     from api.views import status_view  # noqa: PLC0415
 
     run = await (of_log(backend, last.stream, last.position) if upto is None else past_of(backend, last.stream, upto))
-    return {**msgspec.structs.asdict(status_view(run)), "limits": run.limits}
+    return {**msgspec.structs.asdict(status_view(run)), "retry_of": run.retry_of, "limits": run.limits}

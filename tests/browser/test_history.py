@@ -139,3 +139,21 @@ def start_elsewhere(person: Person, script: str, language: str = "python") -> in
     )
     assert answer.status == 202
     return answer.json()["position"]
+
+
+def test_an_ended_run_is_run_again_and_the_new_one_leads_back(person: Person):
+    person.run(SLOW)
+    person.open_details()
+    expect(person.page.get_by_role("button", name="Run again")).to_be_hidden()
+    person.page.get_by_role("button", name="Cancel").click()
+    person.sees_end()
+    old = person.page.url
+
+    person.page.get_by_role("button", name="Run again").click()
+
+    expect(person.runs).to_have_count(2)
+    expect(person.output).to_contain_text("line 1", timeout=20_000)
+    assert person.page.url != old
+    person.page.get_by_role("link", name="an earlier run").click()
+    person.sees_status("Cancelled")
+    assert person.page.url == old

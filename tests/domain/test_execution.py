@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from domain.execution import Execution, ExecutionEnded, Limits, Outcome, Status
+from domain.execution import Execution, ExecutionEnded, Limits, NotEnded, Outcome, Status
 from domain.sealed import Sealed
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,6 +86,20 @@ def test_an_ended_run_refuses_every_decision(decide):
 
 def test_a_refusal_tells_what_to_do():
     assert str(ExecutionEnded()) == "The run has ended already; start a new one instead."
+
+
+def test_an_ended_run_can_be_run_again_and_the_new_one_names_it():
+    run = requested()
+    run.cancel(AT)
+    again = run.again(UUID(int=9), "g", AT + timedelta(hours=1))
+    assert (again.id, again.retry_of, again.status) == (UUID(int=9), RUN, Status.QUEUED)
+    assert (again.owner, again.language, again.language_version) == (OWNER, "python", "3.11")
+    assert (again.script, again.stdin, again.limits, again.fingerprint) == (SCRIPT, None, Limits(), "g")
+
+
+def test_a_run_that_goes_on_cannot_be_run_again():
+    with pytest.raises(NotEnded, match="has not ended yet"):
+        requested().again(UUID(int=9), "g", AT)
 
 
 class RunMachine(RuleBasedStateMachine):

@@ -109,6 +109,7 @@ def test_a_refused_request_does_not_poison_its_key(api):
         ("GET", "/executions/{id}/output/stdout"),
         ("GET", "/events/executions/{id}"),
         ("POST", "/executions/{id}/cancel"),
+        ("POST", "/executions/{id}/retry"),
     ],
 )
 def test_unknown_and_foreign_runs_look_the_same(method, path, api, running_system):

@@ -82,7 +82,7 @@ def test_check_and_export_with_json_tell_the_same_to_programs(sources):
     (problem,) = json.loads(sources.cli("check", "--json").stdout)["problems"]
     assert (problem["event"], problem["field"]) == ("Execution.Requested", None)
     (written,) = json.loads(sources.cli("export", "--json").stdout)
-    assert written.endswith("Execution.Requested.v1.json")
+    assert written.endswith("Execution.Requested.v2.json")
     assert json.loads(sources.cli("export", "--json").stdout) == []
 
 

@@ -1,7 +1,9 @@
 import type { Answer } from "../api/answers";
 import { answer, client, fromPage } from "../api/client";
+import { idempotencyKey } from "../api/idempotency";
 import type { components } from "../api/schema";
 import { notOlder, sawPosition } from "../api/position";
+import { retried } from "../api/retry";
 
 export type ExecutionPage = Answer<"/api/v1/executions">;
 export type ExecutionItem = ExecutionPage["items"][number];
@@ -27,6 +29,14 @@ export function readExecutions(cursor: string | null, limit: number): Promise<Ex
 export async function cancelExecution(id: string): Promise<void> {
   const call = client.POST("/api/v1/executions/{id}/cancel", { params: { path: { id }, header: fromPage } });
   sawPosition((await answer(call)).position);
+}
+
+/** Runs the same again; the id of the new run. */
+export async function retryExecution(id: string): Promise<string> {
+  const params = { path: { id }, header: { ...fromPage, "Idempotency-Key": idempotencyKey() } };
+  const accepted = await retried(() => answer(client.POST("/api/v1/executions/{id}/retry", { params })));
+  sawPosition(accepted.position);
+  return accepted.execution_id;
 }
 
 export function outputAddress(id: string, stream: Stream): string {
