@@ -11,6 +11,7 @@ from werkzeug.routing import IntegerConverter
 from api import (
     all_executions,
     auth,
+    batch,
     catalogue,
     dead_letters,
     events,
@@ -32,7 +33,7 @@ from api.sessions import check_same_site
 
 BODY_BYTES = 8 * 1024 * 1024
 RESOURCES = (
-    *(auth, executions, live, catalogue, projections, replays, dead_letters),
+    *(auth, executions, batch, live, catalogue, projections, replays, dead_letters),
     *(all_executions, events, users, health, page),
 )
 

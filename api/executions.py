@@ -5,13 +5,16 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response, request
 
-from api.backend import backend, crossing
+from api.backend import Backend, backend, crossing
+from api.live_streams import live_streams
 from api.messages import Fresh, Nothing, PageQuery, answer, body, optional_body, query
 from api.openapi import Description, describe
 from api.problems import Problem
+from api.results import AcceptedAndEnded, result_within
 from api.runs import past_of, status_of
 from api.sessions import context, current_account
 from api.views import Cancelled, ExecutionDetail, ExecutionPage, Timeline, detail_view, item_view, title_of
@@ -53,23 +56,37 @@ class ShowQuery(Fresh, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`min_position` waits for the present; leave it out when you ask for the past")
 
 
+class ExecuteQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    wait: Annotated[float, Meta(ge=0, le=60, description="For how many seconds the end is waited for.")] = 0
+
+
 @blueprint.post("/execute")
 @describe(
     Description(
-        {202: Accepted},
-        (401,),
+        {200: AcceptedAndEnded, 202: Accepted},
+        (401, 410, 429),
         body=RunRequest,
         example=EXAMPLE,
+        query=ExecuteQuery,
         headers={"Idempotency-Key": KEY_MEANING},
     )
 )
 async def execute() -> Response:
-    """Accept a run. With an `Idempotency-Key` the same request is accepted once, however often it is sent."""
+    """Accept a run. With an `Idempotency-Key` the same request is accepted once, however often it is sent.
+
+    With `wait` the answer is the result with status 200, where the run ends in time; else it is as without.
+    """
     account = await current_account()
+    seconds = query(ExecuteQuery).wait
     wanted = await body(RunRequest)
+    if seconds:
+        live_streams().check_room(account.id)
     key = request.headers.get("Idempotency-Key")
     accepted = await crossing(backend().executions.request, context(account.id), account.id, wanted, key)
-    return answer(accepted, 202)
+    result = seconds and await result_within(seconds, backend(), live_streams(), account.id, accepted.execution_id)
+    if not result:
+        return answer(accepted, 202)
+    return answer(AcceptedAndEnded(accepted.execution_id, accepted.position, result))
 
 
 @blueprint.get("/executions")

@@ -43,7 +43,7 @@ async def body(kind: type[T]) -> T:
     try:
         return msgspec.json.decode(await request.get_data(), type=kind)
     except msgspec.ValidationError as error:
-        raise Problem(422, f"The request is not right: {error}.", [_field_error(error)]) from None
+        raise Problem(422, f"The request is not right: {error}.", [field_error(error)]) from None
     except msgspec.DecodeError as error:
         raise Problem(400, f"The body is not valid JSON: {error}.") from None
 
@@ -58,10 +58,11 @@ def query(kind: type[T]) -> T:
     try:
         return msgspec.convert(dict(request.args), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Problem(422, f"The query string is not right: {error}.", [_field_error(error)]) from None
+        raise Problem(422, f"The query string is not right: {error}.", [field_error(error)]) from None
 
 
-def _field_error(error: Exception) -> FieldError:
+def field_error(error: Exception) -> FieldError:
+    """What msgspec says of a value that is not right, with the field that it is about."""
     found = _FIELD.match(str(error))
     path, detail = (found["path"], found["detail"]) if found else (None, str(error))
     named = _NAMED.search(detail)

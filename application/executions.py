@@ -1,6 +1,6 @@
 """Requesting, repeating and cancelling runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated
 from uuid import UUID, uuid5
@@ -15,6 +15,8 @@ from domain.execution import Execution, Limits
 
 SCRIPT_CHARACTERS = 50_000
 STDIN_BYTES = 1_000_000
+BATCH_RUNS = 50
+"""So many fit into one commit, whatever is asked for."""
 
 _KEYS = UUID("6f1c9a52-4d1e-5b0e-9d0a-8d4b5a4f2f10")
 """The namespace in which an idempotency key becomes an execution's id."""
@@ -94,9 +96,26 @@ class Executions:
 
         Raises InvalidRequest, UnknownLanguage, TooLarge, LimitAboveCeiling or KeyReused.
         """
-        _check(request)
-        content = msgspec.json.encode(request, order="deterministic")
-        return self._once(context, owner, key, content, partial(self._decide, context, owner, request))
+        return self._save(context, self._requested(context, owner, request, key))
+
+    def request_all(
+        self, context: Context, owner: UUID, requests: Mapping[int, RunRequest], key: str | None = None
+    ) -> Mapping[int, Accepted | DomainError]:
+        """Accept runs, at most BATCH_RUNS, once per key and number. Those that are not refused are one commit."""
+        decided = {
+            number: self._or_refusal(context, owner, one, key and f"{key} #{number}")
+            for number, one in requests.items()
+        }
+        new = {number: run for number, run in decided.items() if isinstance(run, Execution)}
+        try:
+            last = self._log.save(context, *new.values()) if new else 0
+        except VersionConflict:  # the same batch was sent twice at the same time
+            return self.request_all(context, owner, requests, key)
+        positions = dict(zip(new, range(last - len(new) + 1, last + 1), strict=True))
+        return {
+            number: Accepted(one.id, positions[number]) if isinstance(one, Execution) else one
+            for number, one in decided.items()
+        }
 
     def retry(self, context: Context, execution: UUID, key: str | None = None) -> Accepted:
         """Accept a new run of what an ended one has run, once per key, under the limits of today.
@@ -105,27 +124,44 @@ class Executions:
         """
         ended = self._log.load(Execution, execution)
         content = b"retry of " + execution.bytes
-        return self._once(context, ended.owner, key, content, partial(self._repeat, context, ended))
+        return self._save(context, self._once(ended.owner, key, content, partial(self._repeat, context, ended)))
 
     def cancel(self, context: Context, execution: UUID) -> int:
         """Ask a run to end. Returns the position of the request. Raises StreamNotFound or ExecutionEnded."""
         _, position = change(self._log, context, Execution, execution, lambda run: run.cancel(context.at))
         return position
 
+    def _requested(self, context: Context, owner: UUID, request: RunRequest, key: str | None) -> Accepted | Execution:
+        _check(request)
+        content = msgspec.json.encode(request, order="deterministic")
+        return self._once(owner, key, content, partial(self._decide, context, owner, request))
+
+    def _or_refusal(
+        self, context: Context, owner: UUID, request: RunRequest, key: str | None
+    ) -> Accepted | Execution | DomainError:
+        try:
+            return self._requested(context, owner, request, key)
+        except DomainError as refused:
+            return refused
+
     def _once(
-        self, context: Context, owner: UUID, key: str | None, content: bytes, decide: Callable[[UUID, str], Execution]
-    ) -> Accepted:
-        """`content` is what the key is bound to."""
+        self, owner: UUID, key: str | None, content: bytes, decide: Callable[[UUID, str], Execution]
+    ) -> Accepted | Execution:
+        """What the key means already, or a new run. `content` is what the key is bound to."""
         fingerprint = self._seals.fingerprint(owner, content)
         execution = self._ids.new() if key is None else id_of(owner, key)
         earlier = self._log.history(execution) if key is not None else ()
         if earlier:
             return _answer_again(earlier, fingerprint)
-        requested = decide(execution, fingerprint)
+        return decide(execution, fingerprint)
+
+    def _save(self, context: Context, run: Accepted | Execution) -> Accepted:
+        if isinstance(run, Accepted):
+            return run
         try:
-            return Accepted(execution, self._log.save(context, requested))
+            return Accepted(run.id, self._log.save(context, run))
         except VersionConflict:
-            return _answer_again(self._log.history(execution), fingerprint)
+            return _answer_again(self._log.history(run.id), run.fingerprint)
 
     def _repeat(self, context: Context, ended: Execution, execution: UUID, fingerprint: str) -> Execution:
         self._runtime(ended.language, ended.language_version)

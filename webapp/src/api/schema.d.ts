@@ -592,8 +592,29 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Accept a run. With an `Idempotency-Key` the same request is accepted once, however often it is sent. */
+        /**
+         * Accept a run. With an `Idempotency-Key` the same request is accepted once, however often it is sent.
+         *
+         *         With `wait` the answer is the result with status 200, where the run ends in time; else it is as without.
+         */
         post: operations["execute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/execute/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accept many runs by one commit. A wrong item is answered with its problem and changes nothing for the others. */
+        post: operations["execute_batch"];
         delete?: never;
         options?: never;
         head?: never;
@@ -830,6 +851,49 @@ export interface components {
             role: components["schemas"]["Role"] | null;
         };
         /**
+         * AcceptedAndEnded
+         * @description The run was accepted, and has ended.
+         */
+        AcceptedAndEnded: {
+            /** Format: uuid */
+            execution_id: string;
+            position: number;
+            result: components["schemas"]["Result"];
+        };
+        /**
+         * Result
+         * @description A run that has ended, with what it wrote.
+         *
+         *         The output is the first million bytes of each stream, read as UTF-8; `/executions/{id}/output/{stream}` has all of
+         *         it, to the byte.
+         */
+        Result: {
+            /** Format: uuid */
+            id: string;
+            language: string;
+            version: string;
+            status: components["schemas"]["Status"];
+            reason: string | null;
+            exit_code: number | null;
+            signal: number | null;
+            requested_at: string;
+            started_at: string | null;
+            ended_at: string | null;
+            wall_seconds: number | null;
+            cpu_seconds: number | null;
+            peak_memory_bytes: number | null;
+            stdout_bytes: number | null;
+            stderr_bytes: number | null;
+            position: number;
+            stdout: string;
+            stderr: string;
+        };
+        /**
+         * Status
+         * @enum {unknown}
+         */
+        Status: "cancelled" | "failed" | "internal_error" | "lost" | "out_of_memory" | "output_limit" | "queued" | "running" | "starting" | "succeeded" | "timed_out";
+        /**
          * Accepted
          * @description The run is in the log; it will be run, whatever happens next.
          */
@@ -871,6 +935,14 @@ export interface components {
             /** @default null */
             disk_bytes?: number | null;
         };
+        /** ExecuteQuery */
+        ExecuteQuery: {
+            /**
+             * @description For how many seconds the end is waited for.
+             * @default 0
+             */
+            wait?: number;
+        };
         /** ExecutionPage */
         ExecutionPage: {
             items: components["schemas"]["ExecutionItem"][];
@@ -900,11 +972,6 @@ export interface components {
             position: number;
             title: string | null;
         };
-        /**
-         * Status
-         * @enum {unknown}
-         */
-        Status: "cancelled" | "failed" | "internal_error" | "lost" | "out_of_memory" | "output_limit" | "queued" | "running" | "starting" | "succeeded" | "timed_out";
         /**
          * PageQuery
          * @description A part of a list; `cursor` is the `next` of the page before.
@@ -995,6 +1062,29 @@ export interface components {
          * @description An empty object.
          */
         Nothing: Record<string, never>;
+        /** BatchAnswer */
+        BatchAnswer: {
+            items: components["schemas"]["BatchItem"][];
+        };
+        /**
+         * BatchItem
+         * @description What became of one item: the id and position of its run, or why there is none.
+         */
+        BatchItem: {
+            /** @default null */
+            execution_id?: string | null;
+            /** @default null */
+            position?: number | null;
+            /** @default null */
+            problem?: components["schemas"]["ProblemDetails"] | null;
+        };
+        /**
+         * Batch
+         * @description Runs to request, all at once.
+         */
+        Batch: {
+            items: components["schemas"]["RunRequest"][];
+        };
         /**
          * StreamMessage
          * @description The `data:` of a message of type `output`: frames as [number, stream (1 stdout, 2 stderr), base64].
@@ -4794,7 +4884,9 @@ export interface operations {
     };
     execute: {
         parameters: {
-            query?: never;
+            query?: {
+                wait?: number;
+            };
             header: {
                 "X-Requested-With": "runledger";
                 /** @description Any text of yours: with the same one the same request is accepted once. */
@@ -4816,6 +4908,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedAndEnded"];
+                };
+            };
             /** @description Accepted */
             202: {
                 headers: {
@@ -4823,6 +4924,144 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    execute_batch: {
+        parameters: {
+            query?: never;
+            header: {
+                "X-Requested-With": "runledger";
+                /** @description Any text of yours: with the same one the same request is accepted once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "language": "python",
+                 *           "script": "print(input())",
+                 *           "stdin": "hello"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["Batch"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchAnswer"];
                 };
             };
             /** @description Bad Request */
