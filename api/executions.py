@@ -19,6 +19,7 @@ from api.runs import past_of, status_of
 from api.sessions import context, current_account
 from api.views import Cancelled, ExecutionDetail, ExecutionPage, Timeline, detail_view, item_view, title_of
 from api.waiting import until
+from application import environment
 from application.accounts import Account
 from application.executions import Accepted, RunRequest
 from application.frames import decode_frames, one_stream
@@ -116,8 +117,7 @@ async def show_execution(id: UUID) -> Response:
         run = await status_of(backend(), id, events[-1].position, wanted.min_position)
     else:
         run = await past_of(backend(), id, moment)
-    script, stdin = await crossing(_contents, backend().seals, run)
-    return answer(detail_view(run, script, stdin))
+    return answer(detail_view(run, *await crossing(_contents, backend().seals, run)))
 
 
 @blueprint.get("/executions/<uuid:id>/events")
@@ -208,8 +208,11 @@ def _title(seals: Seals, script: Sealed[str]) -> str | None:
         return None
 
 
-def _contents(seals: Seals, run: ExecutionStatus) -> tuple[str, str]:
-    return seals.open(run.script).decode(), seals.open(run.stdin).decode() if run.stdin else ""
+def _contents(seals: Seals, run: ExecutionStatus) -> tuple[str, str, dict[str, str]]:
+    """Script, stdin and variables."""
+    stdin = seals.open(run.stdin).decode() if run.stdin else ""
+    env = environment.decode(seals.open(run.environment)) if run.environment else {}
+    return seals.open(run.script).decode(), stdin, env
 
 
 def output_of(finished: Execution.Finished, seals: Seals, stream: int) -> bytes:

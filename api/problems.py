@@ -9,6 +9,7 @@ from quart import Quart, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
+from application.environment import EnvironmentRefused
 from application.executions import InvalidRequest, KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
 from application.moments import NoSuchMoment
 from application.ports import (
@@ -84,6 +85,7 @@ STATUS_OF: dict[type[Exception], int] = {
     UnknownLanguage: 422,
     TooLarge: 422,
     LimitAboveCeiling: 422,
+    EnvironmentRefused: 422,
     InvalidRequest: 422,
     WeakPassword: 422,
     ReasonMissing: 422,

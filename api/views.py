@@ -41,6 +41,7 @@ class ExecutionDetail(ExecutionView, frozen=True, kw_only=True):
 
     script: str
     stdin: str
+    env: dict[str, str]
     limits: Limits
     retry_of: UUID | None
     """The run that this one repeats."""
@@ -88,8 +89,9 @@ def status_view(run: ExecutionStatus) -> ExecutionView:
     return ExecutionView(**_common(run))
 
 
-def detail_view(run: ExecutionStatus, script: str, stdin: str) -> ExecutionDetail:
-    return ExecutionDetail(**_common(run), script=script, stdin=stdin, limits=run.limits, retry_of=run.retry_of)
+def detail_view(run: ExecutionStatus, script: str, stdin: str, env: dict[str, str]) -> ExecutionDetail:
+    asked: dict[str, Any] = {"script": script, "stdin": stdin, "env": env}
+    return ExecutionDetail(**_common(run), **asked, limits=run.limits, retry_of=run.retry_of)
 
 
 def _common(run: ExecutionStatus) -> dict[str, Any]:

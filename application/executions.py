@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec import Meta
 
+from application import environment
 from application.handler import change
 from application.ports import Context, EventLog, Ids, Recorded, Runtime, Runtimes, Seals, VersionConflict
 from domain.aggregate import DomainError
@@ -50,6 +51,13 @@ class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str | None = None
     stdin: Annotated[str, Meta(description=f"at most {STDIN_BYTES:,} bytes of UTF-8")] | None = None
     limits: "LimitWishes | None" = None
+    env: (
+        Annotated[
+            dict[str, str],
+            Meta(description=f"at most {environment.VARIABLES} variables, {environment.BYTES:,} bytes in all"),
+        ]
+        | None
+    ) = None
 
 
 class LimitWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -94,7 +102,7 @@ class Executions:
     def request(self, context: Context, owner: UUID, request: RunRequest, key: str | None = None) -> Accepted:
         """Accept a run, once per key.
 
-        Raises InvalidRequest, UnknownLanguage, TooLarge, LimitAboveCeiling or KeyReused.
+        Raises InvalidRequest, UnknownLanguage, TooLarge, LimitAboveCeiling, EnvironmentRefused or KeyReused.
         """
         return self._save(context, self._requested(context, owner, request, key))
 
@@ -133,8 +141,7 @@ class Executions:
 
     def _requested(self, context: Context, owner: UUID, request: RunRequest, key: str | None) -> Accepted | Execution:
         _check(request)
-        content = msgspec.json.encode(request, order="deterministic")
-        return self._once(owner, key, content, partial(self._decide, context, owner, request))
+        return self._once(owner, key, _canonical(request), partial(self._decide, context, owner, request))
 
     def _or_refusal(
         self, context: Context, owner: UUID, request: RunRequest, key: str | None
@@ -188,6 +195,7 @@ class Executions:
             limits=(request.limits or LimitWishes()).within(self._defaults, self._ceilings),
             script=self._seals.seal(owner, script),
             stdin=self._seals.seal(owner, stdin) if stdin else None,
+            environment=self._seals.seal(owner, environment.encode(request.env)) if request.env else None,
             fingerprint=fingerprint,
             timestamp=context.at,
         )
@@ -199,6 +207,14 @@ def _check(request: RunRequest) -> None:
         msgspec.convert(msgspec.to_builtins(request), RunRequest)
     except msgspec.ValidationError as error:
         raise InvalidRequest(str(error)) from error
+
+
+def _canonical(request: RunRequest) -> bytes:
+    """What a key is bound to: as it was before there was `env`, where none is given, for keys of that time."""
+    fields = msgspec.to_builtins(request)
+    if not request.env:
+        del fields["env"]
+    return msgspec.json.encode(fields, order="deterministic")
 
 
 def id_of(owner: UUID, key: str) -> UUID:

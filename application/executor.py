@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from uuid import UUID
 
+from application import environment
 from application.backlog import Backlog
 from application.handler import change
 from application.ports import (
@@ -129,6 +130,7 @@ class Executor:
             script=self._seals.open(run.script),
             stdin=self._seals.open(run.stdin) if run.stdin else b"",
             limits=run.limits,
+            environment=environment.decode(self._seals.open(run.environment)) if run.environment else {},
         )
 
     def _context(self, task: Task) -> Context:

@@ -340,6 +340,8 @@ class Job(msgspec.Struct, frozen=True):
     script: bytes
     stdin: bytes
     limits: Limits
+    environment: Mapping[str, str] = {}
+    """The person's own variables, beside those that every run has; a name of both means the person's."""
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):

@@ -82,11 +82,14 @@ class Execution(Aggregate):
         limits: Limits
         fingerprint: str
         """HMAC of the canonical request under the owner's data key: tells a repeated request from a reused key."""
+        environment: Sealed[bytes] | None
+        """The person's own variables, a JSON object; None where there are none."""
         retry_of: UUID | None
         """The run that this one repeats."""
 
         @staticmethod
         def upcast_v1_v2(fields: dict[str, Any]) -> None:
+            fields["environment"] = None
             fields["retry_of"] = None
 
     class SandboxCreated(Aggregate.Event):
@@ -115,6 +118,7 @@ class Execution(Aggregate):
         limits: Limits,
         fingerprint: str,
         timestamp: datetime,
+        environment: Sealed[bytes] | None = None,
         retry_of: UUID | None = None,
     ) -> None:
         self.owner = owner
@@ -124,6 +128,7 @@ class Execution(Aggregate):
         self.stdin = stdin
         self.limits = limits
         self.fingerprint = fingerprint
+        self.environment = environment
         self.retry_of = retry_of
         self.status = Status.QUEUED
         self.sandbox: str | None = None
@@ -189,6 +194,7 @@ class Execution(Aggregate):
             stdin=self.stdin,
             limits=self.limits,
             fingerprint=fingerprint,
+            environment=self.environment,
             retry_of=self.id,
             timestamp=at,
         )

@@ -24,6 +24,7 @@ class ExecutionStatus(msgspec.Struct, frozen=True, kw_only=True):
     script: Sealed[str]
     stdin: Sealed[bytes] | None
     limits: Limits
+    environment: Sealed[bytes] | None = None
     retry_of: UUID | None = None
     status: Status
     requested_at: datetime
@@ -46,6 +47,7 @@ def fold(event: Recorded) -> Iterator[Put]:
                 script=plain(requested.script),
                 stdin=plain(requested.stdin),
                 limits=plain(requested.limits),
+                environment=plain(requested.environment),
                 retry_of=requested.retry_of,
                 status=Status.QUEUED.value,
                 requested_at=event.at,

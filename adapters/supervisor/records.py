@@ -28,7 +28,9 @@ ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
-"""All that a script sees of an environment. Python's two: output as it is printed, and no writing of caches."""
+"""What a script sees of an environment besides the person's own variables.
+
+Python's two: output as it is printed, and no writing of caches."""
 
 ENDINGS = {
     TIMED_OUT: (Status.TIMED_OUT, "it reached its time limit"),
@@ -46,7 +48,7 @@ class JobTooLarge(ValueError):
 
 def encode_job(job: Job, command: Sequence[str]) -> bytes:
     """The JOB record. `command` is the interpreter as this adapter calls it. Raises JobTooLarge."""
-    environment = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
+    environment = [f"{name}={value}" for name, value in {**ENVIRONMENT, **job.environment}.items()]
     words = b"".join(word.encode() + b"\0" for word in (*command, *environment, job.runtime.file_name))
     sizes = JOB.pack(
         int(job.limits.wall_seconds * 1_000_000),

@@ -1,10 +1,9 @@
-"""Running scripts and looking at runs."""
+"""Looking at runs, cancelling and repeating them."""
 
 import asyncio
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -13,18 +12,14 @@ import typer
 
 from ops.cli.access import Data, api, command, core, load_settings, operator
 from ops.cli.moments import At, Time, moment
-from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, print_table, printing, say
+from ops.cli.output import AsJson, Failed, print_json, print_line, print_table, printing
 
 if TYPE_CHECKING:
     from api.backend import Backend
-    from application.executions import RunRequest
     from application.ports import Recorded
     from ops.containers.api import Api
-    from ops.containers.core import Core
 
 app = typer.Typer(no_args_is_help=True)
-
-LANGUAGES = {".py": "python", ".js": "node", ".rb": "ruby", ".sh": "bash", ".bash": "bash", ".go": "go"}
 
 
 class Stream(StrEnum):
@@ -149,83 +144,6 @@ def retry(execution: Execution, data: Data = None, as_json: AsJson = False) -> N
         raise Failed(f"There is no run {execution}.") from None
     new = {"id": accepted.execution_id, "position": accepted.position}
     print_json(new) if as_json else print_line(accepted.execution_id)
-
-
-def run(
-    file: Annotated[str, typer.Argument(help="The script, or - for stdin.")],
-    language: Annotated[str | None, typer.Option(help="Else by the file's ending.")] = None,
-    stdin: Annotated[str | None, typer.Option(help="A file for the script's stdin, or -.")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Wall time in seconds.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Print the id and go.")] = False,
-    data: Data = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run a script here and show its output live; exits with the script's code.
-
-    124 when it ran out of time, 137 when it was killed (out of memory, too much
-    output, cancelled elsewhere), 125 when it was not run, 128 + n when signal n
-    ended it.
-
-    Ctrl-C, SIGTERM, SIGHUP and a reader of the output who goes away (`| head`)
-    cancel the run; the exit code is then 130, 143, 129 or 141. A second signal
-    leaves without waiting for the end. With --detach the run goes on.
-    """
-    from ops.cli.following import follow  # noqa: PLC0415
-
-    request = _request(file, language, stdin, timeout)
-    settings = load_settings(data=data)
-    try:
-        container = api(settings)
-    except Failed as failure:
-        raise Failed(str(failure), NOT_RUN) from failure
-    if not detach:
-        sys.exit(asyncio.run(follow(container.backend(), lambda: _accept(container, request), as_json)))
-    execution = _accept(container, request)
-    try:
-        print_json({"id": execution, "status": "queued"}) if as_json else print_line(execution)
-    except OSError:
-        say(f"runledger: run {execution} goes on")
-        raise
-
-
-def _request(file: str, language: str | None, stdin: str | None, timeout: float | None) -> "RunRequest":
-    from application.executions import LimitWishes, RunRequest  # noqa: PLC0415
-
-    if file == "-" and stdin == "-":
-        raise Failed("The script and its stdin cannot both come from stdin; name a file for one of them.", code=2)
-    language = language or LANGUAGES.get(Path(file).suffix)
-    if language is None:
-        raise Failed(f"The ending of {file} does not tell its language; name it with --language.", code=2)
-    return RunRequest(
-        language=language,
-        script=_text(file),
-        stdin=_text(stdin) if stdin else None,
-        limits=LimitWishes(wall_seconds=timeout) if timeout is not None else None,
-    )
-
-
-def _text(file: str) -> str:
-    try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return content.decode()
-    except OSError as error:
-        raise Failed(f"{file} cannot be read: {error.strerror}.", NOT_RUN) from error
-    except UnicodeDecodeError:
-        raise Failed(f"{file} is not UTF-8 text.", NOT_RUN) from None
-
-
-def _accept(container: "Core", request: "RunRequest") -> UUID:
-    from application.ports import LogUnavailable  # noqa: PLC0415
-    from domain.aggregate import DomainError  # noqa: PLC0415
-    from ops.store import ADMIN  # noqa: PLC0415
-
-    owner = container.accounts().find(ADMIN)
-    if owner is None:
-        raise Failed("There is no admin account yet; start Runledger once with `runledger up`.", NOT_RUN)
-    try:
-        return container.executions().request(operator(container), owner.id, request).execution_id
-    except (DomainError, LogUnavailable) as refused:
-        raise Failed(f"Not run: {refused}", NOT_RUN) from refused
 
 
 def _id(text: str) -> UUID:

@@ -8,7 +8,21 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from ops.cli import dlq, events, executions, keys, projections, replay, running, runtimes, schemas, show, topics, users
+from ops.cli import (
+    dlq,
+    events,
+    executions,
+    keys,
+    projections,
+    replay,
+    run,
+    running,
+    runtimes,
+    schemas,
+    show,
+    topics,
+    users,
+)
 from ops.cli.output import CUT, Failed, close, say, visible
 from ops.settings import SettingsInvalid
 
@@ -31,7 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Run scripts in sandboxes, live.",
 )
-app.add_typer(executions.app, name="executions", help="Look at runs and cancel them.")
+app.add_typer(executions.app, name="executions", help="Look at runs, cancel and repeat them.")
 app.add_typer(runtimes.app, name="runtimes", help="The languages.")
 app.add_typer(users.app, name="users", help="People's accounts.")
 app.add_typer(events.app, name="events", help="Read the event log; fill Kafka from it.")
@@ -42,7 +56,7 @@ app.add_typer(schemas.app, name="schemas", help="The JSON Schemas of the events.
 app.add_typer(keys.app, name="keys", help="The keys that private content is sealed with.")
 app.add_typer(topics.app, name="topics", help="The topics in Kafka.")
 app.add_typer(show.config_app, name="config", help="The settings.")
-app.command("run")(executions.run)
+app.command("run")(run.run)
 app.command("status")(show.status)
 app.command("doctor")(show.doctor)
 app.command("up")(running.up)

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.cli.executions import LANGUAGES
+from ops.cli.run import LANGUAGES
 
 FOLDER = Path(__file__).parents[2] / "docs" / "examples"
 

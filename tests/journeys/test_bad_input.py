@@ -23,6 +23,13 @@ BAD: dict[str, tuple[int, str, Any]] = {
     "limit above its ceiling": (422, "at most", {**HELLO, "limits": {"wall_seconds": 1e6}}),
     "limit below zero": (422, "Expected `float` > 0", {**HELLO, "limits": {"wall_seconds": -1}}),
     "limit without sense": (422, "", {**HELLO, "limits": {"memory_bytes": 0}}),
+    "variable without a name": (422, "a name is letters", {**HELLO, "env": {"": "x"}}),
+    "variable with a bad name": (422, "a name is letters", {**HELLO, "env": {"1 A": "x"}}),
+    "variable with a name too long": (422, "at most 128", {**HELLO, "env": {"A" * 129: "x"}}),
+    "variable that is no text": (422, "Expected `str`", {**HELLO, "env": {"A": 1}}),
+    "variable with a NUL": (422, "NUL", {**HELLO, "env": {"A": "x\0y"}}),
+    "variables too many": (422, "at most 100", {**HELLO, "env": {f"A{n}": "" for n in range(101)}}),
+    "variables too large": (422, "at most 32,768", {**HELLO, "env": {"A": "ä" * 16_384}}),
     "no object": (422, "Expected `object`", [1, 2]),
 }
 

@@ -72,13 +72,15 @@ def person(running_system: System, heard: list[bytes]) -> Iterator[Person]:
     """Somebody who has done everything that private content goes into, well and wrong."""
     client = running_system.client()
     email = f"{secret('name')}@example.org"
-    secrets = {"e-mail": email} | {what: secret(what) for what in ("script", "stdin", "output", "refused", "password")}
+    secrets = {"e-mail": email} | {
+        what: secret(what) for what in ("script", "stdin", "env", "output", "refused", "password")
+    }
     me = client.post("/auth/register", json={"username": email, "password": PASSWORD}).json()
     runs = {}
     for size, times in TIMES.items():
         script = SCRIPT.format(times=times, script=secrets["script"] * times, output=secrets["output"])[:49_000]
         stdin = secrets["stdin"] * (times if times == 1 else 5_000)
-        runs[size] = execute(client, script, stdin=stdin)
+        runs[size] = execute(client, script, stdin=stdin, env={"GIVEN": secrets["env"]})
         assert result_of(client, runs[size])["status"] == "succeeded"
     do_it_wrong(client, running_system, secrets)
     yield Person(client, UUID(me["id"]), email, runs, secrets)
@@ -91,6 +93,8 @@ def do_it_wrong(client: httpx.Client, system: System, secrets: dict[str, str]) -
     assert client.post("/execute", json={"language": refused, "script": refused}).status_code == 422
     assert client.post("/execute", json={"language": "python", "script": refused * 2_000}).status_code == 422
     assert client.post("/execute", json={"language": "python", refused: refused}).status_code == 422
+    wrong_name = {"language": "python", "script": "", "env": {f"1{refused}": refused}}
+    assert client.post("/execute", json=wrong_name).status_code == 422
     assert client.post("/execute", content=f'{{"{refused}', headers={"Content-Type": "application/json"}).is_error
     assert client.get(f"/executions/{refused}").status_code == 404
     with system.client() as stranger:
@@ -195,12 +199,13 @@ def test_its_owner_reads_what_nobody_else_can(person):
         shown = person.client.get(f"/executions/{run}").json()
         assert person.secrets["script"] in shown["script"]
         assert person.secrets["stdin"] in shown["stdin"]
+        assert shown["env"] == {"GIVEN": person.secrets["env"]}
         messages = list(follow(person.client, run))
         assert person.secrets["output"].encode() in output_of(messages)
         assert person.secrets["stdin"].encode() in output_of(messages, stream=2)
 
 
-@pytest.mark.parametrize("what", ["e-mail", "script", "stdin", "output", "refused", "password"])
+@pytest.mark.parametrize("what", ["e-mail", "script", "stdin", "env", "output", "refused", "password"])
 def test_private_content_is_nowhere_in_the_open(what, running_system, store, heard, person):
     """Neither in Mongo's files nor in its documents, nor in Kafka, Redis, logs, traces or what is left of sandboxes."""
     until(lambda: not store.sandbox().list())

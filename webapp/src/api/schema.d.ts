@@ -916,6 +916,10 @@ export interface components {
             stdin?: string | null;
             /** @default null */
             limits?: components["schemas"]["LimitWishes"] | null;
+            /** @default null */
+            env?: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * LimitWishes
@@ -1008,6 +1012,9 @@ export interface components {
             position: number;
             script: string;
             stdin: string;
+            env: {
+                [key: string]: string;
+            };
             limits: components["schemas"]["Limits"];
             retry_of: string | null;
         };

@@ -1,0 +1,109 @@
+"""Running a script."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from ops.cli.access import Data, api, load_settings, operator
+from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, say
+
+if TYPE_CHECKING:
+    from application.executions import RunRequest
+    from ops.containers.core import Core
+
+LANGUAGES = {".py": "python", ".js": "node", ".rb": "ruby", ".sh": "bash", ".bash": "bash", ".go": "go"}
+
+
+def run(
+    file: Annotated[str, typer.Argument(help="The script, or - for stdin.")],
+    language: Annotated[str | None, typer.Option(help="Else by the file's ending.")] = None,
+    stdin: Annotated[str | None, typer.Option(help="A file for the script's stdin, or -.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Wall time in seconds.")] = None,
+    env: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for the script; any number of times.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the id and go.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a script here and show its output live; exits with the script's code.
+
+    124 when it ran out of time, 137 when it was killed (out of memory, too much
+    output, cancelled elsewhere), 125 when it was not run, 128 + n when signal n
+    ended it.
+
+    Ctrl-C, SIGTERM, SIGHUP and a reader of the output who goes away (`| head`)
+    cancel the run; the exit code is then 130, 143, 129 or 141. A second signal
+    leaves without waiting for the end. With --detach the run goes on.
+    """
+    from ops.cli.following import follow  # noqa: PLC0415
+
+    request = _request(file, language, stdin, timeout, env or [])
+    settings = load_settings(data=data)
+    try:
+        container = api(settings)
+    except Failed as failure:
+        raise Failed(str(failure), NOT_RUN) from failure
+    if not detach:
+        sys.exit(asyncio.run(follow(container.backend(), lambda: _accept(container, request), as_json)))
+    execution = _accept(container, request)
+    try:
+        print_json({"id": execution, "status": "queued"}) if as_json else print_line(execution)
+    except OSError:
+        say(f"runledger: run {execution} goes on")
+        raise
+
+
+def _request(
+    file: str, language: str | None, stdin: str | None, timeout: float | None, env: Sequence[str]
+) -> "RunRequest":
+    from application.executions import LimitWishes, RunRequest  # noqa: PLC0415
+
+    if file == "-" and stdin == "-":
+        raise Failed("The script and its stdin cannot both come from stdin; name a file for one of them.", code=2)
+    language = language or LANGUAGES.get(Path(file).suffix)
+    if language is None:
+        raise Failed(f"The ending of {file} does not tell its language; name it with --language.", code=2)
+    return RunRequest(
+        language=language,
+        script=_text(file),
+        stdin=_text(stdin) if stdin else None,
+        limits=LimitWishes(wall_seconds=timeout) if timeout is not None else None,
+        env=dict(map(_variable, env)) or None,
+    )
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, is_given, value = text.partition("=")
+    if not is_given:
+        raise Failed(f"--env {text} gives no value; write it as NAME=VALUE.", code=2)
+    return name, value
+
+
+def _text(file: str) -> str:
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode()
+    except OSError as error:
+        raise Failed(f"{file} cannot be read: {error.strerror}.", NOT_RUN) from error
+    except UnicodeDecodeError:
+        raise Failed(f"{file} is not UTF-8 text.", NOT_RUN) from None
+
+
+def _accept(container: "Core", request: "RunRequest") -> UUID:
+    from application.ports import LogUnavailable  # noqa: PLC0415
+    from domain.aggregate import DomainError  # noqa: PLC0415
+    from ops.store import ADMIN  # noqa: PLC0415
+
+    owner = container.accounts().find(ADMIN)
+    if owner is None:
+        raise Failed("There is no admin account yet; start Runledger once with `runledger up`.", NOT_RUN)
+    try:
+        return container.executions().request(operator(container), owner.id, request).execution_id
+    except (DomainError, LogUnavailable) as refused:
+        raise Failed(f"Not run: {refused}", NOT_RUN) from refused
