@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ from api.sessions import SAFE_METHODS
 
 Route = TypeVar("Route", bound=Callable[..., Any])
 
-VERSION = "0.1.0"
+VERSION = version("runledger")
 REFERENCE = "#/components/schemas/{name}"
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 BODY_PROBLEMS = (

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -23,7 +23,7 @@ from ops.cli import (
     topics,
     users,
 )
-from ops.cli.output import CUT, Failed, close, say, visible
+from ops.cli.output import CUT, Failed, close, print_line, say, visible
 from ops.settings import SettingsInvalid
 
 
@@ -43,8 +43,26 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Run scripts in sandboxes, live.",
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        print_line(f"runledger {version('runledger')}")
+        raise typer.Exit
+
+
+@app.callback()
+def runledger(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and go.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Run scripts in sandboxes, live."""
+
+
 app.add_typer(executions.app, name="executions", help="Look at runs, cancel and repeat them.")
 app.add_typer(runtimes.app, name="runtimes", help="The languages.")
 app.add_typer(users.app, name="users", help="People's accounts.")

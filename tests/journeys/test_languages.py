@@ -1,10 +1,17 @@
-"""What can be run here, as the API and the command line tell it."""
+"""What this is and what can be run here, as the API and the command line tell it."""
 
 import json
 
+import httpx
 import pytest
 
 from tests.journeys.conftest import execute
+
+
+def test_the_command_line_has_the_version_of_the_api(running_system):
+    done = running_system.cli("--version")
+    document = httpx.get(f"{running_system.url}/openapi.json").json()
+    assert (done.stdout.decode(), done.returncode) == (f"runledger {document['info']['version']}\n", 0)
 
 
 @pytest.fixture
