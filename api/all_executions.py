@@ -1,14 +1,17 @@
 """Everybody's runs, for admins: without scripts and titles, which are their owners'."""
 
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 from quart import Blueprint, Response
 
-from api.backend import backend
-from api.messages import PageQuery, answer, query
+from api.backend import backend, crossing
+from api.messages import PageQuery, answer, body, query
 from api.openapi import Description, describe
-from api.sessions import current_admin
+from api.projections import Asked
+from api.sessions import context, current_admin
 from api.views import ExecutionView, row_view
 from api.waiting import until
 from domain.execution import Status
@@ -25,12 +28,17 @@ class OwnedView(ExecutionView, frozen=True, kw_only=True):
     """One run, and whose it is."""
 
     owner: UUID
+    priority: int
 
 
 class OwnedPage(msgspec.Struct, frozen=True):
     items: list[OwnedView]
     next: str | None
     """Send it as `cursor` for the next page; null on the last one."""
+
+
+class PriorityWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    priority: Annotated[int, Meta(ge=-100, le=100, description="0 unless it is set; larger ones come first.")]
 
 
 class AllQuery(PageQuery, frozen=True, forbid_unknown_fields=True):
@@ -51,10 +59,19 @@ async def list_all_executions() -> Response:
 @blueprint.get("/queue")
 @describe(Description({200: OwnedPage}, (401, 403), query=PageQuery))
 async def show_queue() -> Response:
-    """The runs that wait for a sandbox, the first to come first."""
+    """The runs that wait for a sandbox, the oldest first."""
     await current_admin()
     wanted = query(PageQuery)
     return await _page(execution_history.queue(int(wanted.cursor or 0), wanted.limit + 1), wanted)
+
+
+@blueprint.put("/queue/<uuid:id>/priority")
+@describe(Description({202: Asked}, (401, 403, 404, 409), body=PriorityWish, example={"priority": 10}))
+async def set_priority(id: UUID) -> Response:
+    """Let a run that waits come before those with a lower priority."""
+    account = await current_admin()
+    wanted = await body(PriorityWish)
+    return answer(Asked(await crossing(backend().executions.prioritize, context(account.id), id, wanted.priority)), 202)
 
 
 async def _page(asked: Query, wanted: PageQuery) -> Response:
@@ -66,4 +83,4 @@ async def _page(asked: Query, wanted: PageQuery) -> Response:
 
 
 def owned_view(row: ExecutionRow) -> OwnedView:
-    return OwnedView(**msgspec.structs.asdict(row_view(row)), owner=row.owner)
+    return OwnedView(**msgspec.structs.asdict(row_view(row)), owner=row.owner, priority=row.priority)

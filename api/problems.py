@@ -9,6 +9,7 @@ from quart import Quart, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
+from application.allowance import TooManyRuns
 from application.environment import EnvironmentRefused
 from application.executions import InvalidRequest, KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
 from application.moments import NoSuchMoment
@@ -25,7 +26,7 @@ from application.read_models import UnknownReadModel
 from application.replaying import TargetMisnamed, TargetRefused
 from application.selection import SelectionRefused
 from domain.dead_letter import ReasonMissing
-from domain.execution import ExecutionEnded, NotEnded
+from domain.execution import ExecutionEnded, NoLongerWaiting, NotEnded
 from domain.name import NameTaken
 from domain.read_model import NothingToGoBackTo, UnderWay
 from domain.replay import ReplayIs
@@ -40,6 +41,8 @@ NOWHERE = (
 )
 STORE_SECONDS = 2
 """A store that is away is mostly back by then."""
+RUN_SECONDS = 5
+"""One of many runs has mostly ended by then."""
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -76,6 +79,7 @@ STATUS_OF: dict[type[Exception], int] = {
     KeyReused: 409,
     ExecutionEnded: 409,
     NotEnded: 409,
+    NoLongerWaiting: 409,
     VersionConflict: 409,
     UnderWay: 409,
     NothingToGoBackTo: 409,
@@ -93,6 +97,7 @@ STATUS_OF: dict[type[Exception], int] = {
     SelectionRefused: 422,
     TargetMisnamed: 422,
     Locked: 429,
+    TooManyRuns: 429,
     UnreadableEvent: 500,
     DocumentDamaged: 500,
     ContentUnreadable: 500,
@@ -126,6 +131,8 @@ def seconds_to_wait(error: Exception) -> int | None:
             return seconds
         case LogUnavailable():
             return STORE_SECONDS
+        case TooManyRuns():
+            return RUN_SECONDS
     return None
 
 

@@ -13,7 +13,7 @@ from application.ports import Context, StreamNotFound
 from application.read_models import ReadModels
 from domain.read_model import ReadModel, Verification, Work, read_model_of
 from projections.overview import Overview
-from projections.registry import EFFECTS, READ_MODELS
+from projections.registry import SHOWN
 
 blueprint = Blueprint("projections", __name__, url_prefix="/api/v1/admin/projections")
 
@@ -101,7 +101,7 @@ async def _asked(ask: Callable[[ReadModels, Context], int], by: Context) -> Resp
 
 
 def _views(backend: Backend) -> list[ReadModelView]:
-    return [_view(backend, one) for one in backend.lookout.overview((*READ_MODELS, *EFFECTS))]
+    return [_view(backend, one) for one in backend.lookout.overview(SHOWN)]
 
 
 def _view(backend: Backend, overview: Overview) -> ReadModelView:

@@ -9,7 +9,8 @@ from uuid import UUID
 from application.ports import Identified, Tasks
 
 LOOK_EVERY_SECONDS = 5.0
-FORGET_EVERY_SECONDS = 0.5
+FORGET_EVERY_SECONDS = 1.0
+"""What was done is forgotten after once or twice as long: by then a task that came before it was stored is stored."""
 
 
 T = TypeVar("T", bound=Identified)
@@ -23,7 +24,11 @@ class Backlog(Generic[T]):
         self._waiting: dict[UUID, T] = {}
         self._begun: set[UUID] = set()
         self._changed = Condition()
+        self._is_new = False
+        """Whether something was offered that nobody has looked at."""
         self._done: list[UUID] = []
+        self._done_before: list[UUID] = []
+        """Those that were done before the last time when some were forgotten."""
         self._forgot_at = time.monotonic()
         self._looked_at = float("-inf")
 
@@ -31,23 +36,28 @@ class Backlog(Generic[T]):
         """These were stored just now."""
         with self._changed:
             self._waiting.update((task.id, task) for task in tasks if task.id not in self._begun)
-            self._changed.notify_all()
+            self._wake()
 
     def wake(self) -> None:
-        """Let whoever waits look up, to stop."""
+        """Let whoever waits look up."""
         with self._changed:
-            self._changed.notify_all()
+            self._wake()
+
+    def _wake(self) -> None:
+        self._is_new = True
+        self._changed.notify_all()
 
     def wait(self, seconds: float) -> None:
-        """Until there may be something new, `seconds` at most."""
+        """Until there may be something new, also since this returned last; `seconds` at most."""
         with self._changed:
-            self._changed.wait(seconds)
+            self._changed.wait_for(lambda: self._is_new, seconds)
+            self._is_new = False
 
     def waiting(self) -> Sequence[T]:
         """Those nobody has begun, the oldest first. Does what is due in the store."""
         if time.monotonic() - self._forgot_at > FORGET_EVERY_SECONDS:
             self._forgot_at = time.monotonic()
-            self.forget_done()
+            self._forget_older()
         if time.monotonic() - self._looked_at > LOOK_EVERY_SECONDS:
             self._looked_at = time.monotonic()
             self.offer(self._tasks.pending())
@@ -65,7 +75,7 @@ class Backlog(Generic[T]):
             self._begun.discard(task.id)
 
     def done(self, task: T) -> None:
-        """It is forgotten within a second, with others; done again after a crash before that, it does no harm."""
+        """It is forgotten soon, with others; done again after a crash before that, it does no harm."""
         with self._changed:
             self._waiting.pop(task.id, None)
             self._begun.add(task.id)
@@ -73,8 +83,12 @@ class Backlog(Generic[T]):
 
     def forget_done(self) -> None:
         """Now, where some are due."""
+        self._forget_older()
+        self._forget_older()
+
+    def _forget_older(self) -> None:
         with self._changed:
-            done, self._done = self._done, []
+            done, self._done_before, self._done = self._done_before, self._done, []
         if done:
             self._tasks.done(done)
             with self._changed:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from application import environment
+from application.allowance import Allowance
 from application.handler import change
 from application.ports import Context, EventLog, Ids, Recorded, Runtime, Runtimes, Seals, VersionConflict
 from domain.aggregate import DomainError
@@ -90,7 +91,14 @@ class Executions:
     """The commands on runs. Every method is safe to call again."""
 
     def __init__(
-        self, log: EventLog, seals: Seals, ids: Ids, runtimes: Runtimes, defaults: Limits, ceilings: Limits
+        self,
+        log: EventLog,
+        seals: Seals,
+        ids: Ids,
+        runtimes: Runtimes,
+        defaults: Limits,
+        ceilings: Limits,
+        allowance: Allowance,
     ) -> None:
         self._log = log
         self._seals = seals
@@ -98,11 +106,13 @@ class Executions:
         self._runtimes = runtimes
         self._defaults = defaults
         self._ceilings = ceilings
+        self._allowance = allowance
 
     def request(self, context: Context, owner: UUID, request: RunRequest, key: str | None = None) -> Accepted:
         """Accept a run, once per key.
 
-        Raises InvalidRequest, UnknownLanguage, TooLarge, LimitAboveCeiling, EnvironmentRefused or KeyReused.
+        Raises InvalidRequest, UnknownLanguage, TooLarge, LimitAboveCeiling, EnvironmentRefused, KeyReused or
+        TooManyRuns.
         """
         return self._save(context, self._requested(context, owner, request, key))
 
@@ -139,6 +149,13 @@ class Executions:
         _, position = change(self._log, context, Execution, execution, lambda run: run.cancel(context.at))
         return position
 
+    def prioritize(self, context: Context, execution: UUID, priority: int) -> int:
+        """Let a run that waits come before those with a lower priority. Returns a position that shows it.
+
+        Raises StreamNotFound, ExecutionEnded or NoLongerWaiting.
+        """
+        return change(self._log, context, Execution, execution, lambda run: run.prioritize(priority, context.at))[1]
+
     def _requested(self, context: Context, owner: UUID, request: RunRequest, key: str | None) -> Accepted | Execution:
         _check(request)
         return self._once(owner, key, _canonical(request), partial(self._decide, context, owner, request))
@@ -160,7 +177,9 @@ class Executions:
         earlier = self._log.history(execution) if key is not None else ()
         if earlier:
             return _answer_again(earlier, fingerprint)
-        return decide(execution, fingerprint)
+        run = decide(execution, fingerprint)
+        self._allowance.take(owner, execution)
+        return run
 
     def _save(self, context: Context, run: Accepted | Execution) -> Accepted:
         if isinstance(run, Accepted):

@@ -1,6 +1,7 @@
 """Starts and stops sandboxes, as the tasks made from events say."""
 
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from application import environment
 from application.backlog import Backlog
 from application.handler import change
+from application.orchestrator import sandbox_of
 from application.ports import (
     Clock,
     ContentUnreadable,
@@ -36,11 +38,6 @@ SLOT_SECONDS = 0.01
 """How soon a full machine is looked at again: a sandbox ends without telling the executor."""
 
 
-def sandbox_of(execution: UUID, attempt: int = 1) -> str:
-    """The name of a run's sandbox: the same at every try, so that a second start finds the first."""
-    return f"run-{execution}-{attempt}"
-
-
 class Executor:
     """Works off its backlog. Every task may be done twice without harm."""
 
@@ -54,6 +51,12 @@ class Executor:
         self._sandbox = sandbox
         self._runtimes = runtimes
         self._starting: set[UUID] = set()
+        self._handed_over: set[UUID] = set()
+
+    def take(self, tasks: Sequence[Task]) -> None:
+        """These starts were decided on in this process just now; their events come by later."""
+        self._handed_over |= {task.id for task in tasks}
+        self._backlog.offer(tasks)
 
     def run(self, stop: Event) -> None:
         """Work until told to stop."""
@@ -87,7 +90,7 @@ class Executor:
             self._start(task) if task.kind is TaskKind.START else self._sandbox.stop(sandbox_of(task.execution))
             self._backlog.done(task)
         except ExecutionEnded:
-            log.info("run %s ended before its sandbox was made", task.execution)
+            log.info("run %s had ended already", task.execution)
             self._backlog.done(task)
         except NoCapacity:
             self._backlog.give_back(task)
@@ -104,10 +107,14 @@ class Executor:
 
     def _start(self, task: Task) -> None:
         context = self._context(task)
-        name = sandbox_of(task.execution)
-        run, _ = change(self._log, context, Execution, task.execution, lambda run: run.create_sandbox(name, context.at))
+        run = self._run(task)
+        if run.status.is_final or run.sandbox is None:  # a task of an earlier version: nobody has given it a place yet
+            return
+        if run.is_cancel_requested:
+            self._end(context, run, Outcome(Status.CANCELLED, "cancelled before it started"))
+            return
         try:
-            self._sandbox.start(self._job(run, name))
+            self._sandbox.start(self._job(run, run.sandbox))
         except (NoCapacity, LogUnavailable):
             raise
         except (SandboxUnavailable, Erased, ContentUnreadable) as problem:
@@ -116,8 +123,17 @@ class Executor:
             log.exception("run %s cannot be started", task.execution)
             self._give_up(context, run, f"{type(problem).__name__}: {problem}")
 
+    def _run(self, task: Task) -> Execution:
+        """From memory only where it was decided on here just now: a run that has ended is never started again."""
+        if task.id in self._handed_over:
+            self._handed_over.discard(task.id)
+            return self._log.recall(Execution, task.execution)
+        return self._log.load(Execution, task.execution)
+
     def _give_up(self, context: Context, run: Execution, why: str) -> None:
-        outcome = Outcome(Status.INTERNAL_ERROR, f"no sandbox could be started: {why}")
+        self._end(context, run, Outcome(Status.INTERNAL_ERROR, f"no sandbox could be started: {why}"))
+
+    def _end(self, context: Context, run: Execution, outcome: Outcome) -> None:
         change(self._log, context, Execution, run.id, lambda run: run.finish(outcome, None, context.at))
 
     def _job(self, run: Execution, name: str) -> Job:

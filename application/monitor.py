@@ -2,12 +2,14 @@
 
 import logging
 import time
+from collections.abc import Callable
 from threading import Event, Lock, Thread
+from uuid import UUID
 
 from application.backlog import Backlog
 from application.coalescing import WAIT_SECONDS
-from application.executor import sandbox_of
-from application.ports import Clock, EventLog, LiveOutput, Sandbox, Seals, Task
+from application.orchestrator import sandbox_of
+from application.ports import Clock, EventLog, Followed, LiveOutput, Sandbox, Seals
 from application.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -20,7 +22,14 @@ class Monitor:
     """A thread for each run, until its end is recorded; one for all that passes on what waits in their buffers."""
 
     def __init__(
-        self, log: EventLog, seals: Seals, clock: Clock, backlog: Backlog[Task], sandbox: Sandbox, live: LiveOutput
+        self,
+        log: EventLog,
+        seals: Seals,
+        clock: Clock,
+        backlog: Backlog[Followed],
+        sandbox: Sandbox,
+        live: LiveOutput,
+        ended: Callable[[UUID], None],
     ) -> None:
         self._log = log
         self._seals = seals
@@ -28,6 +37,7 @@ class Monitor:
         self._backlog = backlog
         self._sandbox = sandbox
         self._live = live
+        self._ended = ended
         self._watches: set[Watch] = set()
         self._lock = Lock()
         self._buffered = Event()
@@ -38,10 +48,10 @@ class Monitor:
         while not stop.is_set():
             for task in self._backlog.waiting():
                 self._backlog.begin(task)
-                Thread(target=self._follow, args=(task, stop), name=f"watch {task.execution}", daemon=True).start()
+                Thread(target=self._follow, args=(task, stop), name=f"watch {task.id}", daemon=True).start()
             self._backlog.wait(IDLE_SECONDS)
 
-    def _follow(self, task: Task, stop: Event) -> None:
+    def _follow(self, task: Followed, stop: Event) -> None:
         watch = self._watch(task)
         with self._lock:
             self._watches.add(watch)
@@ -49,18 +59,19 @@ class Monitor:
             while not watch.to_the_end():
                 if stop.wait(TRY_AGAIN_SECONDS):
                     return
+            self._ended(task.id)
             watch.forget()
             self._backlog.done(task)
         except Exception:
-            log.exception("following run %s failed; it is tried again", task.execution)
+            log.exception("following run %s failed; it is tried again", task.id)
             self._backlog.give_back(task)
         finally:
             with self._lock:
                 self._watches.discard(watch)
 
-    def _watch(self, task: Task) -> Watch:
-        name = sandbox_of(task.execution)
-        return Watch(self._log, self._seals, self._clock, self._sandbox, self._live, task, name, self._buffered)
+    def _watch(self, task: Followed) -> Watch:
+        name = sandbox_of(task.id)
+        return Watch(self._log, self._seals, self._clock, self._sandbox, self._live, task.id, name, self._buffered)
 
     def _flush_buffers(self, stop: Event) -> None:
         while not stop.is_set():

@@ -130,6 +130,9 @@ class EventLog(Protocol):
         Raises VersionConflict or LogUnavailable (nothing was stored), OutcomeUnknown.
         """
 
+    def save_together(self, changes: Sequence[tuple[Context, Aggregate]]) -> int:
+        """Like `save`, where each aggregate's events follow from something else."""
+
     def history(self, stream: UUID) -> Sequence[Recorded]:
         """All events of one stream, in order; empty when there is none."""
 
@@ -265,11 +268,10 @@ class Names(Protocol):
 class TaskKind(StrEnum):
     START = "start"
     STOP = "stop"
-    WATCH = "watch"
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One thing to do outside, because of one event."""
+    """One thing to do to a sandbox, because of one event."""
 
     id: UUID
     """The event's id."""
@@ -277,6 +279,12 @@ class Task(msgspec.Struct, frozen=True):
     execution: UUID
     correlation: UUID
     trace: str
+
+
+class Followed(msgspec.Struct, frozen=True):
+    """A run whose sandbox is to be followed to its end."""
+
+    id: UUID
 
 
 class Identified(Protocol):
@@ -295,6 +303,13 @@ class Tasks(Protocol[T_co]):
 
     def done(self, tasks: Sequence[UUID]) -> None:
         """Forget them; harmless when they are forgotten already."""
+
+
+class Starts(Tasks[Task], Protocol):
+    """Those of the executor."""
+
+    def reached(self) -> Mapping[int, int]:
+        """Up to which position of each lane the tasks are made."""
 
 
 class Roles(Protocol):

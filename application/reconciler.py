@@ -1,6 +1,7 @@
 """Compares the sandboxes there are with those there should be, and mends both sides."""
 
 import logging
+from collections.abc import Mapping
 from threading import Event
 from uuid import UUID, uuid4
 
@@ -10,10 +11,9 @@ from application.ports import (
     Context,
     EventLog,
     Sandbox,
+    Starts,
     StreamNotFound,
-    Task,
     TaskKind,
-    Tasks,
     UnfinishedRuns,
     UnreadableEvent,
 )
@@ -28,9 +28,7 @@ INTERVAL_SECONDS = 30.0
 class Reconciler:
     """A sandbox that nobody wants is removed; a run whose sandbox has vanished ends as lost."""
 
-    def __init__(
-        self, log: EventLog, clock: Clock, runs: UnfinishedRuns, starts: Tasks[Task], sandbox: Sandbox
-    ) -> None:
+    def __init__(self, log: EventLog, clock: Clock, runs: UnfinishedRuns, starts: Starts, sandbox: Sandbox) -> None:
         self._log = log
         self._clock = clock
         self._runs = runs
@@ -54,15 +52,23 @@ class Reconciler:
     def end_lost(self) -> None:
         """The open runs first, then the starts still to come, then the sandboxes.
 
-        A run in the first that is in neither of the others had its sandbox and has it no more.
+        A run in the first that is in neither of the others had its sandbox and has it no more, if the starts were made
+        up to its own.
         """
         loaded = map(self._load, self._runs.unfinished())
         open_runs = [run for run in loaded if run and run.sandbox and not run.status.is_final]
+        reached = self._starts.reached()
         to_come = {task.execution for task in self._starts.pending() if task.kind is TaskKind.START}
         there = set(self._sandbox.list())
         for run in open_runs:
-            if run.id not in to_come and run.sandbox not in there:
+            if run.id not in to_come and run.sandbox not in there and self._is_told(run.id, reached):
                 self._end(run.id)
+
+    def _is_told(self, execution: UUID, reached: Mapping[int, int]) -> bool:
+        """The executors have been told to start it: they may be behind the log."""
+        history = self._log.history(execution)
+        created = next(event for event in history if isinstance(event.data, Execution.SandboxCreated))
+        return reached.get(created.lane, 0) >= created.position
 
     def _end(self, execution: UUID) -> None:
         context = Context(ACTOR, self._clock.now(), uuid4())

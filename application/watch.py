@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from threading import Event, Timer
+from uuid import UUID
 
 from application.coalescing import Coalescer
 from application.frames import encode_frames
@@ -21,13 +22,13 @@ from application.ports import (
     SandboxNotFound,
     Seals,
     Started,
-    Task,
 )
 from domain.execution import Execution, ExecutionEnded
 
 log = logging.getLogger(__name__)
 
 ACTOR = "worker:monitor"
+LOOK_EVERY_TRIES = 20
 GRACE_SECONDS = 0.03
 """A run that ends within this time records its start and its end in one commit, for half the price."""
 
@@ -42,7 +43,7 @@ class Watch:
         clock: Clock,
         sandbox: Sandbox,
         live: LiveOutput,
-        task: Task,
+        execution: UUID,
         name: str,
         buffered: Event,
     ) -> None:
@@ -51,15 +52,16 @@ class Watch:
         self._clock = clock
         self._sandbox = sandbox
         self._live = live
-        self._task = task
+        self._execution = execution
         self._name = name
         self._coalescer = Coalescer(self._pass_on, buffered)
         self._started_at: datetime | None = None
         self._start_timer: Timer | None = None
+        self._tries = 0
 
     def to_the_end(self) -> bool:
         """False when the sandbox is not there, or frames have to be passed on again: try again in a moment."""
-        self._run = self._log.recall(Execution, self._task.execution)
+        self._run = self._find()
         if self._run.status.is_final:
             return True
         try:
@@ -69,6 +71,12 @@ class Watch:
         finally:
             if self._start_timer:
                 self._start_timer.cancel()
+
+    def _find(self) -> Execution:
+        """From memory; but whoever looks for a sandbox in vain looks now and then whether the run has ended."""
+        self._tries += 1
+        find = self._log.recall if self._tries % LOOK_EVERY_TRIES else self._log.load
+        return find(Execution, self._execution)
 
     def flush(self) -> None:
         """Pass on what is waiting."""
@@ -81,9 +89,9 @@ class Watch:
         """Nothing of the sandbox is needed any more, and of the live output only for a moment."""
         self._sandbox.remove(self._name)
         try:
-            self._live.expire(self._task.execution)
+            self._live.expire(self._execution)
         except LiveUnavailable:
-            log.info("the live output of run %s is gone already", self._task.execution)
+            log.info("the live output of run %s is gone already", self._execution)
 
     def _follow(self) -> bool:
         for frame in self._sandbox.watch(self._name, after=self._last_live()):
@@ -127,12 +135,13 @@ class Watch:
         self._decide(start_and_finish)
 
     def _decide(self, decide: Callable[[Execution], None]) -> None:
-        task = self._task
-        context = Context(ACTOR, self._clock.now(), task.correlation, task.id, task.trace)
+        history = self._log.recall_history(self._execution)
+        cause = next(event for event in history if isinstance(event.data, Execution.SandboxCreated))
+        context = Context(ACTOR, self._clock.now(), cause.correlation, cause.id, cause.trace)
         try:
-            change(self._log, context, Execution, task.execution, decide)
+            change(self._log, context, Execution, self._execution, decide)
         except ExecutionEnded:
-            log.info("run %s had ended already", task.execution)
+            log.info("run %s had ended already", self._execution)
 
     def _pass_on(self, frames: Sequence[Output]) -> None:
         try:

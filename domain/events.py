@@ -4,11 +4,12 @@ from domain.aggregate import Aggregate
 from domain.dead_letter import DeadLetter
 from domain.execution import Execution
 from domain.name import Name
+from domain.pool import Pool
 from domain.read_model import ReadModel
 from domain.replay import Replay
 from domain.user import User
 
-AGGREGATES: tuple[type[Aggregate], ...] = (DeadLetter, Execution, Name, ReadModel, Replay, User)
+AGGREGATES: tuple[type[Aggregate], ...] = (DeadLetter, Execution, Name, Pool, ReadModel, Replay, User)
 
 
 def _events_of(aggregate: type[Aggregate]) -> dict[str, type]:

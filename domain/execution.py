@@ -66,6 +66,10 @@ class NotEnded(DomainError):
     """The run has not ended yet; it can be run again when it has."""
 
 
+class NoLongerWaiting(DomainError):
+    """The run does not wait any more; only of those that do the priority can be set."""
+
+
 class Execution(Aggregate):
     """One run of a script."""
 
@@ -91,6 +95,9 @@ class Execution(Aggregate):
         def upcast_v1_v2(fields: dict[str, Any]) -> None:
             fields["environment"] = None
             fields["retry_of"] = None
+
+    class Prioritized(Aggregate.Event):
+        priority: int
 
     class SandboxCreated(Aggregate.Event):
         sandbox: str
@@ -130,9 +137,14 @@ class Execution(Aggregate):
         self.fingerprint = fingerprint
         self.environment = environment
         self.retry_of = retry_of
+        self.priority = 0
         self.status = Status.QUEUED
         self.sandbox: str | None = None
         self.is_cancel_requested = False
+
+    @event(Prioritized)
+    def _prioritized(self, priority: int) -> None:
+        self.priority = priority
 
     @event(SandboxCreated)
     def _sandbox_created(self, sandbox: str) -> None:
@@ -155,6 +167,14 @@ class Execution(Aggregate):
         self.output = output
         self.ended_at = timestamp
         self.status = outcome.status
+
+    def prioritize(self, priority: int, at: datetime) -> None:
+        """Let it come before those with a lower priority, as long as it waits."""
+        self._check_open()
+        if self.sandbox is not None:
+            raise NoLongerWaiting
+        if priority != self.priority:
+            self.trigger_event(self.Prioritized, priority=priority, timestamp=at)
 
     def create_sandbox(self, sandbox: str, at: datetime) -> None:
         """Record the intent to start a sandbox; asking again for the same one changes nothing."""

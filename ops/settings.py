@@ -86,6 +86,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     slots: Annotated[
         int, Meta(description="How many runs there are at once. Default: two per core.", ge=1, le=10_000)
     ] = msgspec.field(default_factory=default_slots)
+    user_slots: Annotated[
+        int,
+        Meta(description="How many runs of one person there are at once; 0: as many as slots.", ge=0, le=10_000),
+    ] = 0
+    user_queue: Annotated[
+        int, Meta(description="How many runs of one person may wait or be under way.", ge=1, le=1_000_000)
+    ] = 1_000
     allow_weak_sandbox: Annotated[
         bool, Meta(description="Run scripts even where this machine cannot limit their memory and processes.")
     ] = False

@@ -13,7 +13,8 @@ from projections.maintenance_tasks import MAINTENANCE, as_maintenance
 from projections.projection import Projection
 from projections.registry import READ_MODELS
 from projections.replay_tasks import REPLAY_TASKS, as_replay_tasks
-from projections.sandbox_tasks import EXECUTOR, MONITOR, as_tasks
+from projections.saga_hints import SAGA_HINTS, as_hints
+from projections.sandbox_tasks import EXECUTOR, MONITOR, as_followed, as_tasks
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ Run = Callable[[Event], None]
 
 FOLDED_BY: dict[str, tuple[Projection, ...]] = {
     "projections": READ_MODELS,
+    "saga": (SAGA_HINTS,),
     "executor": (EXECUTOR,),
     "monitor": (MONITOR,),
     "replay": (MAINTENANCE, REPLAY_TASKS),
@@ -50,8 +52,8 @@ def run_workers(names: Sequence[str], container: Workers, only: Collection[str] 
         container.maintenance_backlog(),
         container.replay_backlog(),
     )
-    for backlog in backlogs:
-        backlog.wake()
+    for waiting in (*backlogs, container.queue()):
+        waiting.wake()
     for thread in threads:
         thread.join(STOP_SECONDS)
     for backlog in backlogs:
@@ -65,6 +67,8 @@ def _runs(names: Sequence[str], container: Workers, only: Collection[str]) -> di
     if "relay" in names:
         runs["relay"] = container.relay().run
         runs["writer"] = container.journal().leadership.run
+    if "saga" in names:
+        runs["saga"] = container.orchestrator(container.executor().take if "executor" in names else nobody).run
     if "executor" in names:
         runs["executor"] = container.executor().run
     if "monitor" in names:
@@ -80,6 +84,10 @@ def _runs(names: Sequence[str], container: Workers, only: Collection[str]) -> di
     return runs
 
 
+def nobody(_: object) -> None:
+    """They hear of it by its event."""
+
+
 def engine(names: Sequence[str], container: Workers, only: Collection[str] = ()) -> Engine:
     """One engine for what these workers fold."""
     return Engine(
@@ -91,7 +99,8 @@ def engine(names: Sequence[str], container: Workers, only: Collection[str] = ())
         notices=container.notices(),
         listeners={
             EXECUTOR.name: lambda changes: container.executor_backlog().offer(as_tasks(changes)),
-            MONITOR.name: lambda changes: container.monitor_backlog().offer(as_tasks(changes)),
+            SAGA_HINTS.name: lambda changes: container.queue().hear(as_hints(changes)),
+            MONITOR.name: lambda changes: container.monitor_backlog().offer(as_followed(changes)),
             MAINTENANCE.name: lambda changes: container.maintenance_backlog().offer(as_maintenance(changes)),
             REPLAY_TASKS.name: lambda changes: container.replay_backlog().offer(as_replay_tasks(changes)),
         },

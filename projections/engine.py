@@ -15,6 +15,8 @@ from projections.track import Track
 
 WAIT_SECONDS = 0.5
 LOOK_EVERY_SECONDS = 1.0
+SAVE_HINTS_SECONDS = 10.0
+"""Hints are told anew from where their cursor stands, which does no harm."""
 LOOK_WHEN_LOST_SECONDS = 0.05
 """Whoever is shut out may find another generation live in a moment."""
 PAGE = 1_000
@@ -52,6 +54,7 @@ class Engine:
         self._resting: frozenset[str] = frozenset()
         """Projections that are paused, or whose live generation another version has made."""
         self._looked_at = float("-inf")
+        self._saved_hints_at = float("-inf")
 
     def run(self, stop: Event) -> None:
         """Fold until told to stop."""
@@ -149,13 +152,19 @@ class Engine:
             return  # nothing can be folded now either
 
     def _look(self, owned: Sequence[Track]) -> None:
-        self._storing.save(track for track in owned if not track.is_lost)
+        self._save([track for track in owned if not track.is_lost])
         pointers = self._store.pointers()
         self._see(pointers)
         for track in owned:
             is_replaced = track.cursor.generation != pointers[track.projection.name].generation
             if is_replaced or (track.is_lost and not track.waits):
                 self._claim_again(track)
+
+    def _save(self, tracks: Sequence[Track]) -> None:
+        is_due = time.monotonic() - self._saved_hints_at > SAVE_HINTS_SECONDS
+        if is_due:
+            self._saved_hints_at = time.monotonic()
+        self._storing.save(track for track in tracks if is_due or not track.projection.is_hint)
 
     def _see(self, pointers: Mapping[str, Pointer]) -> None:
         self._resting = frozenset(one.name for one in self._projections if not pointers[one.name].is_folded_by(one))

@@ -19,6 +19,7 @@ class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     version: str
     status: Status
+    priority: int = 0
     requested_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -46,6 +47,8 @@ def fold(event: Recorded) -> Iterator[Put]:
                 requested_at=event.at,
                 requested_position=event.position,
             )
+        case Execution.Prioritized(priority=priority):
+            yield Put(event.stream, priority=priority)
         case Execution.SandboxCreated():
             yield Put(event.stream, status=Status.STARTING.value)
         case Execution.Started():
@@ -80,10 +83,16 @@ def of_all(status: Status | None, owner: UUID | None, before: int | None, limit:
     return query if status is None else msgspec.structs.replace(query, filter={**query.filter, "status": status.value})
 
 
-def queue(after: int, limit: int) -> Query:
-    """The runs that wait for a sandbox, requested after a position, the first to come first."""
+def queue(after: int = 0, limit: int = 0) -> Query:
+    """The runs that wait for a sandbox, requested after a position, the oldest first."""
     conditions = {"status": Status.QUEUED.value, "requested_position": {"$gt": after}}
     return Query("execution_history", conditions, (("requested_position", ASCENDING),), limit)
+
+
+def under_way() -> Query:
+    """The runs that have a sandbox, or will have one in a moment."""
+    wanted = {"$in": [Status.STARTING.value, Status.RUNNING.value]}
+    return Query("execution_history", {"status": wanted}, fields=("status",))
 
 
 PROJECTION = Projection(

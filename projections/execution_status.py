@@ -88,6 +88,8 @@ def _describe(event: Recorded) -> tuple[str, str, Status | None]:
         case Execution.Requested(language=language, version=version, retry_of=retry_of):
             again = f", again after run {retry_of}" if retry_of else ""
             return "requested", f"Requested, {language} {version}{again}", Status.QUEUED
+        case Execution.Prioritized(priority=priority):
+            return "prioritized", f"Priority {priority}", None
         case Execution.SandboxCreated():
             return "sandbox_created", "A sandbox is being made", Status.STARTING
         case Execution.Started():
@@ -134,6 +136,10 @@ class Unfinished(msgspec.Struct, frozen=True):
 
 def unfinished() -> Query:
     return Query("execution_status", {"ended_at": None}, fields=("status",))
+
+
+def unfinished_of(owner: UUID, limit: int) -> Query:
+    return Query("execution_status", {"ended_at": None, "owner": owner}, limit=limit, fields=("status",))
 
 
 PROJECTION = Projection("execution_status", 2, fold, indexes=((("ended_at", 1),),), announce=announce)

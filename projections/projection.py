@@ -109,6 +109,8 @@ class Projection(msgspec.Struct, frozen=True):
     document once, and those that somebody waits for are sooner done."""
     is_effect: bool = False
     """Its documents are things to do outside: never folded again, and new ones start at the head of an old log."""
+    is_hint: bool = False
+    """An effect whose changes are told to its listener and not stored: whoever misses one finds out by looking."""
 
 
 def in_order(projection: str) -> Query:

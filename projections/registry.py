@@ -9,6 +9,7 @@ from projections import (
     me_feed,
     replay_tasks,
     replays,
+    saga_hints,
     sandbox_tasks,
     user_directory,
 )
@@ -24,6 +25,7 @@ READ_MODELS: tuple[Projection, ...] = (
     event_stats.PROJECTION,
 )
 EFFECTS: tuple[Projection, ...] = (
+    saga_hints.SAGA_HINTS,
     sandbox_tasks.EXECUTOR,
     sandbox_tasks.MONITOR,
     maintenance_tasks.MAINTENANCE,
@@ -33,3 +35,6 @@ EFFECTS: tuple[Projection, ...] = (
 BY_NAME = {projection.name: projection for projection in READ_MODELS}
 TASKS = frozenset(projection.name for projection in EFFECTS)
 ALL = {projection.name: projection for projection in (*READ_MODELS, *EFFECTS)}
+
+SHOWN = (*READ_MODELS, *(effect for effect in EFFECTS if not effect.is_hint))
+"""Those that can be behind: what is only told leaves nothing."""

@@ -1,7 +1,8 @@
-"""What executors and monitors have yet to do: the durable half of an effect, made from events.
+"""What executors and monitors have yet to do, made from events.
 
-A task is written in the same transaction as the mark of the event it follows from, and deleted when it is done.
-It is an effect, so it is never rebuilt: only events above the mark make tasks.
+An executor's task is written in the same transaction as the mark of the event it follows from, and deleted when it is
+done: from then on there must be a sandbox. It is an effect, so it is never rebuilt: only events above the mark make
+tasks. A monitor is told of the runs to follow, and finds them in the read model as well.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded, Task, TaskKind
+from application.ports import Followed, Recorded, Task, TaskKind
 from domain.execution import Execution
 from projections.changes import Changes
 from projections.projection import OLDEST_FIRST, Projection, Put
@@ -17,7 +18,7 @@ from projections.projection import OLDEST_FIRST, Projection, Put
 
 def fold_for_executor(event: Recorded) -> Iterator[Put]:
     match event.data:
-        case Execution.Requested():
+        case Execution.SandboxCreated():
             yield _task(TaskKind.START, event)
         case Execution.CancelRequested():
             yield _task(TaskKind.STOP, event)
@@ -26,7 +27,9 @@ def fold_for_executor(event: Recorded) -> Iterator[Put]:
 def fold_for_monitor(event: Recorded) -> Iterator[Put]:
     match event.data:
         case Execution.SandboxCreated():
-            yield _task(TaskKind.WATCH, event)
+            yield Put(event.stream, has_ended=False)
+        case Execution.Finished():
+            yield Put(event.stream, has_ended=True)
 
 
 def _task(kind: TaskKind, event: Recorded) -> Put:
@@ -38,5 +41,10 @@ def as_tasks(changes: Changes) -> list[Task]:
     return [msgspec.convert({**one.set, "id": id}, Task, builtin_types=(UUID,)) for id, one in changes.items()]
 
 
+def as_followed(changes: Changes) -> list[Followed]:
+    """The runs that have a sandbox from now on."""
+    return [Followed(id) for id, one in changes.items() if isinstance(id, UUID) and not one.set["has_ended"]]
+
+
 EXECUTOR = Projection("executor_tasks", 1, fold_for_executor, OLDEST_FIRST, is_effect=True)
-MONITOR = Projection("monitor_tasks", 1, fold_for_monitor, OLDEST_FIRST, is_effect=True)
+MONITOR = Projection("monitor_tasks", 1, fold_for_monitor, is_effect=True, is_hint=True)

@@ -4,6 +4,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import msgspec
+
 from application.ports import EventLog, LogUnavailable, Recorded
 from projections.changes import Changes
 from projections.folding import Refused
@@ -70,11 +72,12 @@ class Storing:
             self._fold_group(group, events, refused or {})
 
     def _in_order(self, moves: Moves) -> Iterator[Moves]:
-        """Effects first: somebody waits for them; all at once where much waits. What changes nothing can wait."""
-        for track, move in moves:
-            if move.is_idle:
-                track.skip(move)
-        changing = [(track, move) for track, move in moves if not move.is_idle]
+        """Effects first: somebody waits for them; all at once where much waits. What stores nothing can wait."""
+        idle = [(track, move) for track, move in moves if stored(track, move).is_idle]
+        for track, move in idle:
+            self._tell_listener(track, move)
+            track.skip(move)
+        changing = [(track, move) for track, move in moves if not stored(track, move).is_idle]
         if sum(len(move.changes) for _, move in changing) > SMALL_BATCH:
             yield changing
             return
@@ -115,7 +118,7 @@ class Storing:
         if not moves:
             return True
         try:
-            self._store.commit([move for _, move in moves])
+            self._store.commit([stored(track, move) for track, move in moves])
         except (CursorLost, LogUnavailable) as error:
             if len(moves) > 1:
                 return sum(self._commit([one]) for one in moves) == len(moves)
@@ -133,10 +136,18 @@ class Storing:
                         "%s parks the event at %d: %s", track.projection.name, letter.position, letter.trouble.error
                     )
             track.moved(move)
-            if listener := self._listeners.get(track.projection.name):
-                listener(move.changes)
+            self._tell_listener(track, move)
         notices = [notice for _, move in moves for notice in move.notices]
         self._notices.publish(notices, [track.cursor for track, _ in moves])
+
+    def _tell_listener(self, track: Track, move: Move) -> None:
+        if move.changes and (listener := self._listeners.get(track.projection.name)):
+            listener(move.changes)
+
+
+def stored(track: Track, move: Move) -> Move:
+    """The part of a step that the store is given: hints are not."""
+    return msgspec.structs.replace(move, changes={}) if track.projection.is_hint else move
 
 
 def by_lane(events: Iterable[Recorded]) -> dict[int, list[Recorded]]:

@@ -64,13 +64,16 @@ class MongoEventLog:
         Returns the head when nothing is pending. Raises VersionConflict, LogUnavailable, OutcomeUnknown, EventTooLarge,
         ValueError for more than one commit holds; then all stay pending.
         """
-        lines = [line for aggregate in aggregates for line in self._lines(context, aggregate)]
+        return self.save_together([(context, aggregate) for aggregate in aggregates])
+
+    def save_together(self, changes: Sequence[tuple[Context, Aggregate]]) -> int:
+        lines = [line for context, aggregate in changes for line in self._lines(context, aggregate)]
         if not lines:
             return self.head()
         first = self._append(lines)
         self._own_lanes.put(first + len(lines) - 1, lines[-1].lane)
         self.remember(_recorded(list(enumerate(lines, first))))
-        for aggregate in aggregates:
+        for _, aggregate in changes:
             aggregate.collect_events()
         return first + len(lines) - 1
 

@@ -28,7 +28,6 @@ from adapters.mongo.moves import (
     size,
 )
 from adapters.mongo.transactions import Transactions
-from projections import execution_status
 from projections.generations import Pointer
 from projections.letters import Letter
 from projections.projection import DocumentDamaged, Projection, Query, in_order, typed
@@ -188,13 +187,9 @@ class MongoTasks(Generic[T]):
     def done(self, tasks: Sequence[UUID]) -> None:
         self._read_models.delete(self._projection.name, tasks)
 
-
-class MongoUnfinishedRuns:
-    def __init__(self, read_models: MongoReadModels) -> None:
-        self._read_models = read_models
-
-    def unfinished(self) -> Sequence[UUID]:
-        return [run.id for run in self._read_models.find(execution_status.unfinished(), execution_status.Unfinished)]
+    def reached(self) -> Mapping[int, int]:
+        """Up to which position of each lane the tasks are made."""
+        return self._read_models.positions(self._projection.name)
 
 
 def as_type(projection: str, document: Mapping[str, Any], kind: type[T]) -> T:

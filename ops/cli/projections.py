@@ -39,9 +39,9 @@ class Check(StrEnum):
 @app.command("list")
 def list_(data: Data = None, as_json: AsJson = False) -> None:
     """Every read model: what is live, how far it is behind, how many events are parked."""
-    from projections.registry import EFFECTS, READ_MODELS  # noqa: PLC0415
+    from projections.registry import SHOWN  # noqa: PLC0415
 
-    found = core(load_settings(data=data)).lookout().overview((*READ_MODELS, *EFFECTS))
+    found = core(load_settings(data=data)).lookout().overview(SHOWN)
     if as_json:
         print_json(found)
         return

@@ -46,14 +46,14 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
 
 def _status(container: "Core") -> dict[str, Any]:
     from projections import execution_status  # noqa: PLC0415
-    from projections.registry import EFFECTS, READ_MODELS  # noqa: PLC0415
+    from projections.registry import SHOWN  # noqa: PLC0415
 
     unfinished = container.read_models().find(execution_status.unfinished(), execution_status.Unfinished)
     return {
         "events": container.log().head(),
         "unfinished": len(unfinished),
         "relay": _relay(container),
-        "projections": container.lookout().overview((*READ_MODELS, *EFFECTS)),
+        "projections": container.lookout().overview(SHOWN),
     }
 
 

@@ -19,6 +19,7 @@ from adapters.mongo.keys import DataKeys
 from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.log import MongoEventLog
 from adapters.mongo.mailbox import MongoMailbox
+from adapters.mongo.open_runs import MongoOpenRuns
 from adapters.mongo.people import MongoCredentials, MongoSessions
 from adapters.mongo.read_models import MongoReadModels
 from adapters.mongo.replays import MongoMarks, MongoSelecting
@@ -31,6 +32,7 @@ from adapters.redis.handover import RedisWay
 from adapters.secrets.names import HmacNames
 from adapters.secrets.passwords import Argon2Passwords
 from application.accounts import Accounts
+from application.allowance import Allowance
 from application.dead_letters import DeadLetters
 from application.executions import Executions
 from application.read_models import ReadModels
@@ -125,6 +127,7 @@ class Core(containers.DeclarativeContainer):
     ledger = providers.Singleton(MongoLedger, journal, data_keys, chunks)
     read_models = providers.Singleton(MongoReadModels, database)
     stored = providers.Singleton(MongoStored, database)
+    open_runs = providers.Singleton(MongoOpenRuns, read_models)
     sessions = providers.Singleton(MongoSessions, database)
 
     runtimes = providers.Singleton(LocalRuntimes)
@@ -154,4 +157,5 @@ class Core(containers.DeclarativeContainer):
     replays = providers.Singleton(
         Replays, log, ids, ledger, selecting, replay_marks, providers.Object(frozenset(EVENTS)), outlets
     )
-    executions = providers.Singleton(Executions, log, seals, ids, runtimes, defaults, ceilings)
+    allowance = providers.Singleton(Allowance, log, open_runs, settings.provided.user_queue)
+    executions = providers.Singleton(Executions, log, seals, ids, runtimes, defaults, ceilings, allowance)

@@ -9,7 +9,7 @@ from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.relay import Relay
 from adapters.mongo.holding import Roles
 from adapters.mongo.outbox import Outbox
-from adapters.mongo.read_models import MongoTasks, MongoUnfinishedRuns
+from adapters.mongo.read_models import MongoTasks
 from adapters.redis.live_output import RedisLiveOutput
 from adapters.redis.notices import RedisNotices
 from adapters.redis.progress import RedisProgress
@@ -17,11 +17,15 @@ from adapters.telemetry.dead_letters import DeadLetterMetrics
 from application.backlog import Backlog
 from application.executor import Executor
 from application.monitor import Monitor
+from application.orchestrator import Orchestrator
 from application.ports import Task
+from application.queue import Queue
 from application.reconciler import Reconciler
 from application.replaying import Replaying, ReplayTask
+from domain.pool import Places
 from ops.containers.core import Core
 from ops.hands import Processes
+from ops.settings import Settings
 from projections.hands import Own
 from projections.maintenance import Maintenance
 from projections.maintenance_tasks import MAINTENANCE, MaintenanceTask
@@ -29,7 +33,11 @@ from projections.rebuild import Rebuild
 from projections.redelivery import Redelivery
 from projections.registry import ALL, BY_NAME
 from projections.replay_tasks import REPLAY_TASKS
-from projections.sandbox_tasks import EXECUTOR, MONITOR
+from projections.sandbox_tasks import EXECUTOR
+
+
+def places(settings: Settings) -> Places:
+    return Places(settings.slots, min(settings.user_slots or settings.slots, settings.slots))
 
 
 class Workers(Core):
@@ -52,13 +60,16 @@ class Workers(Core):
     executor_tasks = providers.Singleton(
         MongoTasks, Core.read_models, providers.Object(EXECUTOR), providers.Object(Task)
     )
-    monitor_tasks = providers.Singleton(MongoTasks, Core.read_models, providers.Object(MONITOR), providers.Object(Task))
     executor_backlog = providers.Singleton(Backlog, executor_tasks)
-    monitor_backlog = providers.Singleton(Backlog, monitor_tasks)
+    monitor_backlog = providers.Singleton(Backlog, Core.open_runs)
+    queue = providers.Singleton(Queue, Core.open_runs)
     executor = providers.Singleton(Executor, Core.log, Core.seals, Core.clock, executor_backlog, sandbox, Core.runtimes)
-    monitor = providers.Singleton(Monitor, Core.log, Core.seals, Core.clock, monitor_backlog, sandbox, live_output)
-    unfinished = providers.Singleton(MongoUnfinishedRuns, Core.read_models)
-    reconciler = providers.Singleton(Reconciler, Core.log, Core.clock, unfinished, executor_tasks, sandbox)
+    monitor = providers.Singleton(
+        Monitor, Core.log, Core.seals, Core.clock, monitor_backlog, sandbox, live_output, queue.provided.ended
+    )
+    reconciler = providers.Singleton(Reconciler, Core.log, Core.clock, Core.open_runs, executor_tasks, sandbox)
+    places = providers.Callable(places, Core.settings)
+    orchestrator = providers.Factory(Orchestrator, Core.log, Core.clock, queue, places)
 
     roles = providers.Singleton(Roles, Core.database)
     replay_tasks = providers.Singleton(

@@ -1,5 +1,6 @@
 """The engine keeps read models up with the log, and nobody holds up anybody else."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Event, Thread
 from uuid import UUID, uuid4
@@ -12,6 +13,7 @@ from adapters.mongo.read_models import MongoReadModels, MongoTasks
 from application.ports import LogUnavailable, Task, Unreadable
 from domain.dead_letter import DeadLetter, letters_of
 from projections import admin_feed, execution_history, execution_status, sandbox_tasks
+from projections.changes import Changes
 from projections.engine import Engine
 from projections.projection import Add, Projection, Put
 from projections.registry import ALL, EFFECTS, READ_MODELS
@@ -91,9 +93,9 @@ def start(store):
     """Engines that run until the test ends."""
     stops, threads = [], []
 
-    def start(listed: Listed, *projections: Projection) -> Told:
+    def start(listed: Listed, *projections: Projection, **listeners: Callable[[Changes], None]) -> Told:
         told, stop = Told(), Event()
-        engine = Engine("test", projections, listed, listed, store, told)
+        engine = Engine("test", projections, listed, listed, store, told, listeners)
         stops.append(stop)
         threads.append(Thread(target=engine.run, args=(stop,)))
         threads[-1].start()
@@ -168,6 +170,31 @@ def test_cursors_follow_events_that_change_nothing(store, start, reaches):
     for effect in EFFECTS:
         reaches(effect.name, 5)
     assert [task.kind for task in MongoTasks(store, sandbox_tasks.EXECUTOR, Task).pending()] == ["start", "stop"]
+
+
+def test_hints_are_told_and_not_stored(store, start, reaches):
+    told: list[UUID] = []
+    hints = sandbox_tasks.MONITOR
+    start(Listed(events_of_a_run()), hints, STATUS, **{hints.name: told.extend})
+    reaches(STATUS.name, 5)
+    assert set(told) == {RUN}
+    assert documents(store, hints.name) == {}
+
+
+def test_a_hint_that_cannot_be_folded_is_parked_and_the_others_are_told(store, start, reaches):
+    def fold(event):
+        if event.position == 2:
+            raise ValueError("poison")
+        yield Put(event.stream, at=event.position)
+
+    told: list[UUID] = []
+    hints = Projection("hints", 1, fold, is_effect=True, is_hint=True)
+    store.generations.prepare([hints], {}, lanes=1)
+    start(Listed(two_runs()), hints, **{hints.name: told.extend})
+    reaches("hints", 10)
+    assert len(store._database["dead_letters"].distinct("stream", {"projection": "hints"})) == 1
+    assert set(told) == {RUN}
+    assert documents(store, "hints") == {}
 
 
 def test_a_done_task_is_gone_and_doing_it_again_is_harmless(store, start, reaches):

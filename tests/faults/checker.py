@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from adapters.mongo.generations import collection_name
+from application.pools import Pools
 from application.ports import EventLog, Recorded
 from domain.execution import Execution
 from ops.cli.access import workers
@@ -20,6 +22,7 @@ from tests.faults import history
 from tests.faults.brokers import Mirrored
 from tests.faults.folding import FOLDS, STATES
 from tests.faults.history import Asked, Note, Outcome, Seen, Told
+from tests.faults.processes import wait_until
 from tests.system import System
 
 
@@ -157,10 +160,16 @@ def check_read_models(container: Workers, events: list[Recorded]) -> None:
 
 
 def check_nothing_left(system: System, container: Workers) -> None:
-    """No sandbox, no task."""
+    """No sandbox, no task, and within moments no place that is taken."""
     assert container.sandbox().list() == []
-    assert container.executor_tasks().pending() == []
-    assert container.monitor_tasks().pending() == []
+    wait_until(lambda: container.executor_tasks().pending() == [], "no task")
+    assert container.open_runs().pending() == []
+    wait_until(lambda: held(container.log()) == {}, "no place that is taken")
+
+
+def held(log: EventLog) -> dict[UUID, UUID]:
+    """The runs that have a place."""
+    return Pools(log).current(datetime.now(UTC)).held
 
 
 def _own_fields(document: dict) -> dict:

@@ -267,7 +267,7 @@ def test_a_replay_of_everything_causes_nothing_wherever_it_goes(system, admin):
     time.sleep(2)
     added = container.log().read(upto, 1_000)
     assert {event.type.partition(".")[0] for event in added} == {"Replay"}
-    assert container.executor_tasks().pending() == container.monitor_tasks().pending() == []
+    assert container.executor_tasks().pending() == container.open_runs().pending() == []
     assert {name: verified(system, name) for name in before} == before
     topic = done[0]["target"]["name"]
     assert topic == f"runledger.replay.{done[0]['id']}"

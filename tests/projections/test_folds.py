@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.ports import Recorded, TaskKind
+from application.ports import Followed, Recorded, TaskKind
+from application.queue import Hint
 from domain.execution import Execution, Limits, Outcome, Status
+from domain.queue import Waiting
 from domain.read_model import Ending, ReadModel, Work
 from domain.sealed import Sealed
-from projections import admin_feed, execution_history, execution_status, me_feed, sandbox_tasks
+from projections import admin_feed, execution_history, execution_status, me_feed, saga_hints, sandbox_tasks
 from projections.changes import coalesce
 from projections.folding import Folding
 from projections.projection import Add, Projection, Put
@@ -106,10 +108,30 @@ def test_the_history_has_a_light_row_without_private_content():
 def test_each_event_that_asks_for_an_effect_makes_one_task_named_by_the_event():
     events = events_of_a_run()
     assert {id: task["kind"] for id, task in documents_of(sandbox_tasks.EXECUTOR, events).items()} == {
-        events[0].id: TaskKind.START,
+        events[1].id: TaskKind.START,
         events[3].id: TaskKind.STOP,
     }
-    assert [task["kind"] for task in documents_of(sandbox_tasks.MONITOR, events).values()] == [TaskKind.WATCH]
+
+
+def test_a_run_is_followed_from_the_moment_a_sandbox_is_to_be_made():
+    events = events_of_a_run()
+    followed = [sandbox_tasks.as_followed(coalesce(sandbox_tasks.MONITOR, events[:upto])) for upto in range(1, 6)]
+    assert followed == [[], *[[Followed(events[0].stream)]] * 3, []]
+
+
+def test_the_saga_is_told_what_waits_with_its_newest_priority_and_what_has_ended():
+    requested, *_, finished = events_of_a_run()
+    prioritized = msgspec.structs.replace(
+        requested, data=Execution.Prioritized(priority=7, **library_fields(requested)), position=2
+    )
+    waiting = Waiting(requested.stream, UUID(int=1), 0, 1, requested.at)
+    told = saga_hints.as_hints(coalesce(saga_hints.SAGA_HINTS, [requested, prioritized]))
+    assert told == [Hint(requested.stream, waiting, priority=7)]
+    assert saga_hints.as_hints(coalesce(saga_hints.SAGA_HINTS, [finished])) == [Hint(requested.stream, has_ended=True)]
+
+
+def library_fields(event: Recorded) -> dict:
+    return {"originator_id": event.stream, "originator_version": 2, "timestamp": event.at}
 
 
 def test_every_event_of_a_run_is_announced_in_words():

@@ -1,0 +1,127 @@
+"""More runs than places: who is next, how much one person may ask for, and what an admin can do about it."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.faults.processes import wait_until
+from tests.journeys.conftest import execute, result_of
+from tests.system import System, running_on
+
+SETTINGS = "slots = 2\nuser_queue = 5\n"
+SLEEP = "import time\ntime.sleep(60)"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Iterator[System]:
+    """Two places, five runs for each person."""
+    data = tmp_path_factory.mktemp("small") / "data"
+    data.mkdir()
+    (data / "runledger.toml").write_text(SETTINGS)
+    with running_on(data) as system:
+        yield system
+
+
+@pytest.fixture
+def admin(small) -> Iterator[httpx.Client]:
+    client = small.log_in()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def people(small) -> Iterator[list[httpx.Client]]:
+    """Three who have just registered; their runs end with the test."""
+    clients = [small.client() for _ in range(3)]
+    for client in clients:
+        name = f"{uuid4().hex}@example.org"
+        assert client.post("/auth/register", json={"username": name, "password": "a long pass phrase"}).is_success
+    yield clients
+    for client in clients:
+        for run in client.get("/executions?limit=100").json()["items"]:
+            if run["ended_at"] is None:
+                cancel(client, run["id"])
+        client.close()
+
+
+def cancel(client: httpx.Client, run: str) -> None:
+    client.post(f"/executions/{run}/cancel")
+    result_of(client, run)
+
+
+def status(client: httpx.Client, run: str) -> str:
+    return client.get(f"/executions/{run}").json()["status"]
+
+
+def fill(client: httpx.Client) -> list[str]:
+    """Both places are taken."""
+    runs = [execute(client, SLEEP) for _ in range(2)]
+    wait_until(lambda: {status(client, run) for run in runs} == {"running"}, "two runs under way")
+    return runs
+
+
+def test_more_runs_than_a_person_may_ask_for_are_refused_in_words_until_one_has_ended(people):
+    ann, bob, _ = people
+    runs = [execute(ann, SLEEP) for _ in range(5)]
+    refused = ann.post("/execute", json={"language": "python", "script": SLEEP})
+    assert (refused.status_code, refused.headers["Content-Type"]) == (429, "application/problem+json")
+    assert "5 runs of yours wait or are under way" in refused.json()["detail"]
+    assert int(refused.headers["Retry-After"]) > 0
+    cancel(bob, execute(bob, SLEEP))
+    cancel(ann, runs[-1])
+    execute(ann, SLEEP)
+
+
+def test_the_same_request_again_is_answered_where_no_more_are_accepted(people):
+    ann, *_ = people
+    body, key = {"language": "python", "script": SLEEP}, {"Idempotency-Key": "once"}
+    first = ann.post("/execute", json=body, headers=key)
+    for _ in range(4):
+        execute(ann, SLEEP)
+    assert ann.post("/execute", json=body).status_code == 429
+    assert ann.post("/execute", json=body, headers=key).json() == first.json()
+
+
+def test_one_run_of_somebody_does_not_wait_for_all_that_another_has_asked_for(people):
+    ann, bob, _ = people
+    first, second = fill(ann)
+    more = [execute(ann, SLEEP) for _ in range(3)]
+    his = execute(bob, "print(1)")
+    cancel(ann, first)
+    assert result_of(bob, his)["status"] == "succeeded"
+    wait_until(lambda: status(ann, more[0]) == "running", "the next of hers")
+    assert [status(ann, run) for run in (second, *more[1:])] == ["running", "queued", "queued"]
+
+
+def test_an_admin_lets_a_run_come_first(people, admin):
+    ann, *_ = people
+    first, _ = fill(ann)
+    earlier, later = execute(ann, SLEEP), execute(ann, SLEEP)
+    asked = admin.put(f"/admin/queue/{later}/priority", json={"priority": 7})
+    assert asked.status_code == 202
+    listed = admin.get("/admin/queue", params={"min_position": asked.json()["position"]}).json()["items"]
+    assert {run["id"]: run["priority"] for run in listed} == {earlier: 0, later: 7}
+    cancel(ann, first)
+    wait_until(lambda: status(ann, later) == "running", "the one that comes first")
+    assert status(ann, earlier) == "queued"
+    assert [event["type"] for event in ann.get(f"/executions/{later}/events").json()["items"]][:3] == [
+        "requested",
+        "prioritized",
+        "sandbox_created",
+    ]
+
+
+def test_only_runs_that_wait_can_be_given_a_priority_and_only_by_admins(people, admin):
+    ann, bob, _ = people
+    running, _ = fill(ann)
+    late = admin.put(f"/admin/queue/{running}/priority", json={"priority": 1})
+    assert (late.status_code, "does not wait any more" in late.json()["detail"]) == (409, True)
+    waiting = execute(bob, SLEEP)
+    assert bob.put(f"/admin/queue/{waiting}/priority", json={"priority": 1}).status_code == 403
+    assert admin.put(f"/admin/queue/{waiting}/priority", json={"priority": 101}).status_code == 422
+    assert admin.put(f"/admin/queue/{uuid4()}/priority", json={"priority": 1}).status_code == 404
+    cancel(bob, waiting)
+    over = admin.put(f"/admin/queue/{waiting}/priority", json={"priority": 1})
+    assert (over.status_code, "has ended already" in over.json()["detail"]) == (409, True)
