@@ -1,6 +1,5 @@
-"""Follows every sandbox that its tasks name."""
+"""Follows every sandbox, and passes on live what its script writes."""
 
-import logging
 import time
 from collections.abc import Callable
 from threading import Event, Lock, Thread
@@ -8,23 +7,20 @@ from uuid import UUID
 
 from application.backlog import Backlog
 from application.coalescing import WAIT_SECONDS
-from application.orchestrator import sandbox_of
-from application.ports import Clock, EventLog, Followed, LiveOutput, Sandbox, Seals
+from application.following import TRY_AGAIN_SECONDS, follow_all
+from application.ports import Clock, EventLog, Followed, LiveOutput, Sandbox
 from application.watch import Watch
-
-log = logging.getLogger(__name__)
-
-TRY_AGAIN_SECONDS = 0.02
-IDLE_SECONDS = 1.0
 
 
 class Monitor:
-    """A thread for each run, until its end is recorded; one for all that passes on what waits in their buffers."""
+    """Follows each run until its sandbox has ended; one thread more passes on what waits in all their buffers.
+
+    `ended` is told at once, where somebody beside it collects what is left.
+    """
 
     def __init__(
         self,
         log: EventLog,
-        seals: Seals,
         clock: Clock,
         backlog: Backlog[Followed],
         sandbox: Sandbox,
@@ -32,7 +28,6 @@ class Monitor:
         ended: Callable[[UUID], None],
     ) -> None:
         self._log = log
-        self._seals = seals
         self._clock = clock
         self._backlog = backlog
         self._sandbox = sandbox
@@ -45,33 +40,21 @@ class Monitor:
     def run(self, stop: Event) -> None:
         """Follow until told to stop."""
         Thread(target=self._flush_buffers, args=(stop,), name="live output", daemon=True).start()
-        while not stop.is_set():
-            for task in self._backlog.waiting():
-                self._backlog.begin(task)
-                Thread(target=self._follow, args=(task, stop), name=f"watch {task.id}", daemon=True).start()
-            self._backlog.wait(IDLE_SECONDS)
+        follow_all(self._backlog, self._follow, stop)
 
-    def _follow(self, task: Followed, stop: Event) -> None:
-        watch = self._watch(task)
+    def _follow(self, execution: UUID, stop: Event) -> bool:
+        watch = Watch(self._log, self._clock, self._sandbox, self._live, execution, self._buffered)
         with self._lock:
             self._watches.add(watch)
         try:
             while not watch.to_the_end():
                 if stop.wait(TRY_AGAIN_SECONDS):
-                    return
-            self._ended(task.id)
-            watch.forget()
-            self._backlog.done(task)
-        except Exception:
-            log.exception("following run %s failed; it is tried again", task.id)
-            self._backlog.give_back(task)
+                    return False
         finally:
             with self._lock:
                 self._watches.discard(watch)
-
-    def _watch(self, task: Followed) -> Watch:
-        name = sandbox_of(task.id)
-        return Watch(self._log, self._seals, self._clock, self._sandbox, self._live, task.id, name, self._buffered)
+        self._ended(execution)
+        return True
 
     def _flush_buffers(self, stop: Event) -> None:
         while not stop.is_set():

@@ -2,11 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from threading import Event
 from uuid import UUID, uuid4
 
+from application.deadlines import ACTOR, Deadlines
 from application.pools import Pools
 from application.ports import (
     Clock,
@@ -20,13 +21,13 @@ from application.ports import (
     VersionConflict,
 )
 from application.queue import Queue
-from domain.execution import Execution
+from domain.execution import Execution, Limits, Outcome, Status
 from domain.pool import Places, Pool, Reservation
 from domain.queue import Waiting, choose
+from domain.saga import Saga, begun, saga_of
 
 log = logging.getLogger(__name__)
 
-ACTOR = "worker:saga"
 LOOK_SECONDS = 1.0
 RELEASE_SECONDS = 1.0
 """How long a place that nobody waits for stays reserved in the log, so that it is given back with others."""
@@ -43,18 +44,37 @@ def sandbox_of(execution: UUID, attempt: int = 1) -> str:
     return f"run-{execution}-{attempt}"
 
 
+def created(log: EventLog, execution: UUID) -> Recorded:
+    """The event that all who follow a run's sandbox act on."""
+    history = log.recall_history(execution)
+    return next(event for event in history if isinstance(event.data, Execution.SandboxCreated))
+
+
+def following(cause: Recorded, now: datetime) -> Context:
+    """What the saga does because of an event."""
+    return Context(ACTOR, now, cause.correlation, cause.id, cause.trace)
+
+
 class Orchestrator:
     """Any number of these may work: what one decides on too little, the log refuses."""
 
     def __init__(
-        self, log: EventLog, clock: Clock, queue: Queue, places: Places, hand_over: Callable[[Sequence[Task]], None]
+        self,
+        log: EventLog,
+        clock: Clock,
+        queue: Queue,
+        places: Places,
+        ceilings: Limits,
+        hand_over: Callable[[Sequence[Task]], None],
     ) -> None:
         self._log = log
         self._clock = clock
         self._queue = queue
         self._places = places
+        self._ceilings = ceilings
         self._hand_over = hand_over
         self._pools = Pools(log)
+        self._deadlines = Deadlines(log)
         self._ended: set[UUID] = set()
         """Runs that have ended, whose places may not be given back yet in the log."""
         self._since = 0.0
@@ -67,6 +87,7 @@ class Orchestrator:
         """Work until told to stop. Raises LogUnavailable."""
         self._forget()
         self._queue.look()
+        self._deadlines.begin()
         while not stop.is_set():
             self._check_now_and_then()
             if pause := self.step():
@@ -111,13 +132,16 @@ class Orchestrator:
 
     def _commit(self, pool: Pool, chosen: Sequence[Waiting], now: datetime) -> None:
         """One for all; nothing when somebody else was first."""
+        released = [saga for execution in self._ended & pool.held.keys() for saga in self._released(execution, now)]
         placed = [found for one in chosen if (found := self._run(one.execution, now))]
+        wanted = [run for _, run in placed if run.sandbox]
         pool.release(self._ended, now)
-        pool.reserve([Reservation(run.id, run.owner) for _, run in placed], self._places, now)
+        pool.reserve([Reservation(run.id, run.owner) for run in wanted], self._places, now)
         pools = [pool, pool.continued(now)] if pool.is_long else [pool]
         context = Context(ACTOR, now, uuid4())
+        sagas = [(context, begun(run, run.sandbox, now)) for context, run in placed if run.sandbox]
         try:
-            self._log.save_together([*((context, one) for one in pools), *placed])
+            self._log.save_together([*((context, one) for one in pools), *released, *sagas, *placed])
         except VersionConflict:
             self._forget()
             return
@@ -125,10 +149,20 @@ class Orchestrator:
         self._pools.went_on(pools[-1])
         self._ended = set()
         self._queue.forget(run.id for _, run in placed)
-        self._hand_over([self._task(run.id) for _, run in placed])
+        self._hand_over([self._task(run.id) for run in wanted])
+
+    def _released(self, execution: UUID, now: datetime) -> Iterator[tuple[Context, Saga]]:
+        try:
+            cause = self._history(saga_of(execution))[0]
+            saga = self._log.recall(Saga, saga_of(execution))
+        except (StreamNotFound, UnreadableEvent, IndexError) as problem:
+            log.warning("the saga of run %s cannot tell that its place is free: %s", execution, problem)
+            return
+        saga.release(now)
+        yield following(cause, now), saga
 
     def _run(self, execution: UUID, now: datetime) -> tuple[Context, Execution] | None:
-        """The run with the intent to make its sandbox; None where nobody wants one any more."""
+        """The run with the intent to make its sandbox, or ended where it must not run; None where nobody wants one."""
         try:
             requested = self._history(execution)[0]
             run = self._log.recall(Execution, execution)
@@ -139,16 +173,19 @@ class Orchestrator:
         if run.status.is_final or run.sandbox is not None:
             self._queue.forget([execution])
             return None
-        run.create_sandbox(sandbox_of(execution), now)
-        return Context(ACTOR, now, requested.correlation, requested.id, requested.trace), run
+        if run.limits.exceed(self._ceilings):
+            run.finish(Outcome(Status.INTERNAL_ERROR, "its limits are above what is allowed here by now"), None, now)
+        else:
+            run.create_sandbox(sandbox_of(execution), now)
+        return following(requested, now), run
 
     def _history(self, execution: UUID) -> Sequence[Recorded]:
         """From memory, unless that has just been seen to lack something."""
         return self._log.recall_history(execution) if self._is_fresh else self._log.history(execution)
 
     def _task(self, execution: UUID) -> Task:
-        created = self._log.recall_history(execution)[-1]
-        return Task(created.id, TaskKind.START, execution, created.correlation, created.trace)
+        cause = created(self._log, execution)
+        return Task(cause.id, TaskKind.START, execution, cause.correlation, cause.trace)
 
     def _forget(self) -> None:
         """Somebody else was first: decide on what the log holds."""
@@ -160,6 +197,7 @@ class Orchestrator:
     def _check_now_and_then(self) -> None:
         """A place whose run has ended is given back, also if nobody here has heard of the end."""
         now = self._clock.now()
+        self._deadlines.enforce(self._pools.current(now).held.keys(), now)
         is_idle = not (self._queue.waiting() or self._pools.current(now).held)
         if is_idle or time.monotonic() - self._checked_at < CHECK_SECONDS:
             return

@@ -1,4 +1,4 @@
-"""One run, followed from its sandbox to the end that is recorded."""
+"""One run, followed from the start of its sandbox to the end."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -7,8 +7,9 @@ from threading import Event, Timer
 from uuid import UUID
 
 from application.coalescing import Coalescer
-from application.frames import encode_frames
+from application.following import LOOK_EVERY_TRIES
 from application.handler import change
+from application.orchestrator import created, sandbox_of
 from application.ports import (
     Clock,
     Context,
@@ -20,7 +21,6 @@ from application.ports import (
     Output,
     Sandbox,
     SandboxNotFound,
-    Seals,
     Started,
 )
 from domain.execution import Execution, ExecutionEnded
@@ -28,32 +28,28 @@ from domain.execution import Execution, ExecutionEnded
 log = logging.getLogger(__name__)
 
 ACTOR = "worker:monitor"
-LOOK_EVERY_TRIES = 20
 GRACE_SECONDS = 0.03
 """A run that ends within this time records its start and its end in one commit, for half the price."""
 
 
 class Watch:
-    """Passes a run's output on live, stores all of it at the end, and records how the run ended."""
+    """Passes a run's output on live, and records that it has started, unless it ends at once."""
 
     def __init__(
         self,
         log: EventLog,
-        seals: Seals,
         clock: Clock,
         sandbox: Sandbox,
         live: LiveOutput,
         execution: UUID,
-        name: str,
         buffered: Event,
     ) -> None:
         self._log = log
-        self._seals = seals
         self._clock = clock
         self._sandbox = sandbox
         self._live = live
         self._execution = execution
-        self._name = name
+        self._name = sandbox_of(execution)
         self._coalescer = Coalescer(self._pass_on, buffered)
         self._started_at: datetime | None = None
         self._start_timer: Timer | None = None
@@ -85,14 +81,6 @@ class Watch:
         except FramesMissing:
             log.info("the live output of run %s has a hole; it is found with the next frame", self._run.id)
 
-    def forget(self) -> None:
-        """Nothing of the sandbox is needed any more, and of the live output only for a moment."""
-        self._sandbox.remove(self._name)
-        try:
-            self._live.expire(self._execution)
-        except LiveUnavailable:
-            log.info("the live output of run %s is gone already", self._execution)
-
     def _follow(self) -> bool:
         for frame in self._sandbox.watch(self._name, after=self._last_live()):
             match frame:
@@ -102,7 +90,6 @@ class Watch:
                     self._coalescer.add(frame)
                 case Ended():
                     self._coalescer.flush()
-                    self._finish(frame)
                     return True
         return False
 
@@ -122,21 +109,8 @@ class Watch:
         if self._started_at:
             run.start(self._started_at)
 
-    def _finish(self, ended: Ended) -> None:
-        if self._start_timer:
-            self._start_timer.cancel()
-        frames = [frame for frame in self._sandbox.watch(self._name) if isinstance(frame, Output)]
-        output = self._seals.seal(self._run.owner, encode_frames(frames)) if frames else None
-
-        def start_and_finish(run: Execution) -> None:
-            self._start(run)
-            run.finish(ended.outcome, output, ended.at)
-
-        self._decide(start_and_finish)
-
     def _decide(self, decide: Callable[[Execution], None]) -> None:
-        history = self._log.recall_history(self._execution)
-        cause = next(event for event in history if isinstance(event.data, Execution.SandboxCreated))
+        cause = created(self._log, self._execution)
         context = Context(ACTOR, self._clock.now(), cause.correlation, cause.id, cause.trace)
         try:
             change(self._log, context, Execution, self._execution, decide)

@@ -7,9 +7,10 @@ from domain.name import Name
 from domain.pool import Pool
 from domain.read_model import ReadModel
 from domain.replay import Replay
+from domain.saga import Saga
 from domain.user import User
 
-AGGREGATES: tuple[type[Aggregate], ...] = (DeadLetter, Execution, Name, Pool, ReadModel, Replay, User)
+AGGREGATES: tuple[type[Aggregate], ...] = (DeadLetter, Execution, Name, Pool, ReadModel, Replay, Saga, User)
 
 
 def _events_of(aggregate: type[Aggregate]) -> dict[str, type]:

@@ -40,6 +40,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output_bytes: int = 10 * 1024 * 1024
     disk_bytes: int = 64 * 1024 * 1024
 
+    def exceed(self, ceilings: "Limits") -> bool:
+        """Whether any is above its ceiling."""
+        return any(getattr(self, name) > getattr(ceilings, name) for name in self.__struct_fields__)
+
 
 class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a run ended and what it used, as the kernel tells it."""

@@ -2,19 +2,21 @@
 
 import logging
 import signal
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from threading import Event, Thread
+from uuid import UUID
 
-from application.ports import LogUnavailable
+from application.ports import Followed, LogUnavailable
 from ops.containers.workers import Workers
+from projections.changes import Changes
 from projections.engine import Engine
 from projections.maintenance_tasks import MAINTENANCE, as_maintenance
 from projections.projection import Projection
 from projections.registry import READ_MODELS
 from projections.replay_tasks import REPLAY_TASKS, as_replay_tasks
 from projections.saga_hints import SAGA_HINTS, as_hints
-from projections.sandbox_tasks import EXECUTOR, MONITOR, as_followed, as_tasks
+from projections.sandbox_tasks import EXECUTOR, MONITOR, RESULTS, as_followed, as_tasks
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ FOLDED_BY: dict[str, tuple[Projection, ...]] = {
     "saga": (SAGA_HINTS,),
     "executor": (EXECUTOR,),
     "monitor": (MONITOR,),
+    "results": (RESULTS,),
     "replay": (MAINTENANCE, REPLAY_TASKS),
 }
 """What each worker folds. Those of one process share one engine, so that a batch is one transaction for all."""
@@ -49,6 +52,7 @@ def run_workers(names: Sequence[str], container: Workers, only: Collection[str] 
     backlogs = (
         container.executor_backlog(),
         container.monitor_backlog(),
+        container.results_backlog(),
         container.maintenance_backlog(),
         container.replay_backlog(),
     )
@@ -72,8 +76,10 @@ def _runs(names: Sequence[str], container: Workers, only: Collection[str]) -> di
     if "executor" in names:
         runs["executor"] = container.executor().run
     if "monitor" in names:
-        runs["monitor"] = container.monitor().run
+        runs["monitor"] = container.monitor(collected_by(container) if "results" in names else nobody).run
         runs["reconciler"] = container.reconciler().run
+    if "results" in names:
+        runs["results"] = container.results().run
     if "replay" in names:
         runs["maintenance"] = container.maintenance().run
         runs["replaying"] = container.replaying().run
@@ -86,6 +92,11 @@ def _runs(names: Sequence[str], container: Workers, only: Collection[str]) -> di
 
 def nobody(_: object) -> None:
     """They hear of it by its event."""
+
+
+def collected_by(container: Workers) -> Callable[[UUID], None]:
+    """A monitor tells the results worker beside it, which then need not wait for the end itself."""
+    return lambda execution: container.results_backlog().offer([Followed(execution)])
 
 
 def engine(names: Sequence[str], container: Workers, only: Collection[str] = ()) -> Engine:
@@ -101,10 +112,18 @@ def engine(names: Sequence[str], container: Workers, only: Collection[str] = ())
             EXECUTOR.name: lambda changes: container.executor_backlog().offer(as_tasks(changes)),
             SAGA_HINTS.name: lambda changes: container.queue().hear(as_hints(changes)),
             MONITOR.name: lambda changes: container.monitor_backlog().offer(as_followed(changes)),
+            **results_hint(names, container),
             MAINTENANCE.name: lambda changes: container.maintenance_backlog().offer(as_maintenance(changes)),
             REPLAY_TASKS.name: lambda changes: container.replay_backlog().offer(as_replay_tasks(changes)),
         },
     )
+
+
+def results_hint(names: Sequence[str], container: Workers) -> Mapping[str, Callable[[Changes], None]]:
+    """Where no monitor is beside it, it waits for the end of each sandbox from the start on."""
+    if "monitor" in names:
+        return {}
+    return {RESULTS.name: lambda changes: container.results_backlog().offer(as_followed(changes))}
 
 
 def is_wanted(projection: Projection, only: Collection[str]) -> bool:

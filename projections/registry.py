@@ -28,6 +28,7 @@ EFFECTS: tuple[Projection, ...] = (
     saga_hints.SAGA_HINTS,
     sandbox_tasks.EXECUTOR,
     sandbox_tasks.MONITOR,
+    sandbox_tasks.RESULTS,
     maintenance_tasks.MAINTENANCE,
     replay_tasks.REPLAY_TASKS,
 )

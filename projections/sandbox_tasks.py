@@ -1,8 +1,8 @@
-"""What executors and monitors have yet to do, made from events.
+"""What executors, monitors and results workers have yet to do, made from events.
 
 An executor's task is written in the same transaction as the mark of the event it follows from, and deleted when it is
 done: from then on there must be a sandbox. It is an effect, so it is never rebuilt: only events above the mark make
-tasks. A monitor is told of the runs to follow, and finds them in the read model as well.
+tasks. The others are told of the runs to follow, and find them in the read model as well.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def fold_for_executor(event: Recorded) -> Iterator[Put]:
             yield _task(TaskKind.STOP, event)
 
 
-def fold_for_monitor(event: Recorded) -> Iterator[Put]:
+def fold_followed(event: Recorded) -> Iterator[Put]:
     match event.data:
         case Execution.SandboxCreated():
             yield Put(event.stream, has_ended=False)
@@ -47,4 +47,5 @@ def as_followed(changes: Changes) -> list[Followed]:
 
 
 EXECUTOR = Projection("executor_tasks", 1, fold_for_executor, OLDEST_FIRST, is_effect=True)
-MONITOR = Projection("monitor_tasks", 1, fold_for_monitor, is_effect=True, is_hint=True)
+MONITOR = Projection("monitor_tasks", 1, fold_followed, is_effect=True, is_hint=True)
+RESULTS = Projection("results_tasks", 1, fold_followed, is_effect=True, is_hint=True)

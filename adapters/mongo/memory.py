@@ -7,7 +7,7 @@ from uuid import UUID
 
 from application.ports import Recorded, Unreadable
 
-MAX_STREAMS = 256
+MAX_STREAMS = 1_024
 
 
 class Memory:

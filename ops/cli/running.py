@@ -50,7 +50,7 @@ def worker(
         str, typer.Option(metavar="NAME[,NAME]", help="Of the worker projections: fold these read models alone.")
     ] = "",
 ) -> None:
-    """Run workers: relay, projections, saga, executor, monitor, replay, deadletters."""
+    """Run workers: relay, projections, saga, executor, monitor, results, replay, deadletters."""
     from ops.workers import NAMES, run_workers  # noqa: PLC0415
     from projections.registry import BY_NAME  # noqa: PLC0415
 

@@ -22,6 +22,7 @@ from application.ports import Task
 from application.queue import Queue
 from application.reconciler import Reconciler
 from application.replaying import Replaying, ReplayTask
+from application.results import Results
 from domain.pool import Places
 from ops.containers.core import Core
 from ops.hands import Processes
@@ -64,12 +65,14 @@ class Workers(Core):
     monitor_backlog = providers.Singleton(Backlog, Core.open_runs)
     queue = providers.Singleton(Queue, Core.open_runs)
     executor = providers.Singleton(Executor, Core.log, Core.seals, Core.clock, executor_backlog, sandbox, Core.runtimes)
-    monitor = providers.Singleton(
-        Monitor, Core.log, Core.seals, Core.clock, monitor_backlog, sandbox, live_output, queue.provided.ended
+    results_backlog = providers.Singleton(Backlog, Core.open_runs)
+    monitor = providers.Factory(Monitor, Core.log, Core.clock, monitor_backlog, sandbox, live_output)
+    results = providers.Singleton(
+        Results, Core.log, Core.seals, Core.clock, results_backlog, sandbox, live_output, queue.provided.ended
     )
     reconciler = providers.Singleton(Reconciler, Core.log, Core.clock, Core.open_runs, executor_tasks, sandbox)
     places = providers.Callable(places, Core.settings)
-    orchestrator = providers.Factory(Orchestrator, Core.log, Core.clock, queue, places)
+    orchestrator = providers.Factory(Orchestrator, Core.log, Core.clock, queue, places, Core.ceilings)
 
     roles = providers.Singleton(Roles, Core.database)
     replay_tasks = providers.Singleton(

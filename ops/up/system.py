@@ -19,7 +19,7 @@ from ops.up.refused import TOLD, InitFailed, InitRefused, PortTaken, ProgramNotI
 from ops.up.servers import Hosted, hosted
 from ops.up.supervisor import LOOK_AGAIN, StopAsked, Supervisor
 
-WORKERS = ("relay", "projections", "saga", "executor", "monitor", "replay", "deadletters")
+WORKERS = ("relay", "projections", "saga", "executor", "monitor", "results", "replay", "deadletters")
 SERVERS_SECONDS = 60.0
 INIT_SECONDS = 120.0
 CHECK_SECONDS = 5.0

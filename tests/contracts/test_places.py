@@ -1,15 +1,17 @@
 """`worker saga` on a real log: places are given in order, never too many, and come back whatever happens."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+import domain.saga
 from adapters.mongo.log import MongoEventLog
-from application import orchestrator
+from application import deadlines, orchestrator
+from application.deadlines import Deadlines
 from application.orchestrator import Orchestrator
 from application.pools import Pools
 from application.ports import Context, Task, TaskKind, VersionConflict
@@ -18,6 +20,7 @@ from domain import pool as pools
 from domain.execution import Execution, ExecutionEnded, Limits, Outcome, Status
 from domain.pool import Places
 from domain.queue import Waiting
+from domain.saga import START_WITHIN, Step, saga_of
 from domain.sealed import Sealed
 
 ANN, BOB = UUID(int=1), UUID(int=2)
@@ -57,8 +60,11 @@ class Runs:
         return self._log.load(Execution, run)
 
     def end(self, run: UUID) -> None:
+        self.decide(run, lambda one: one.finish(DONE, None, datetime.now(UTC)))
+
+    def decide(self, run: UUID, decide: Callable[[Execution], None]) -> None:
         loaded = self.load(run)
-        loaded.finish(DONE, None, datetime.now(UTC))
+        decide(loaded)
         self._log.save(context(), loaded)
 
     def placed(self) -> list[UUID]:
@@ -73,10 +79,12 @@ def runs(log) -> Iterator[Runs]:
 class Saga:
     """One worker, step by step."""
 
-    def __init__(self, log, runs: Runs, at_once: int = 2, of_one: int = 2) -> None:
+    def __init__(self, log, runs: Runs, at_once: int = 2, of_one: int = 2, ceilings: Limits | None = None) -> None:
         self.queue = Queue(runs)
         self.started: list[Task] = []
-        self.worker = Orchestrator(log, Clock(), self.queue, Places(at_once, of_one), self.started.extend)
+        self.worker = Orchestrator(
+            log, Clock(), self.queue, Places(at_once, of_one), ceilings or Limits(), self.started.extend
+        )
 
     def work(self) -> None:
         """What it does until there is nothing to do at once."""
@@ -150,9 +158,7 @@ def test_a_run_that_was_cancelled_while_it_waited_gets_no_place(log, runs):
     run = runs.request()
     saga = Saga(log, runs)
     saga.queue.look()
-    loaded = runs.load(run)
-    loaded.cancel(datetime.now(UTC))
-    log.save(context(), loaded)
+    runs.decide(run, lambda one: one.cancel(datetime.now(UTC)))
     while not saga.worker.step():
         continue
     assert (held(log), saga.started, list(saga.queue.waiting())) == (set(), [], [])
@@ -201,6 +207,54 @@ def test_many_workers_at_once_give_no_place_twice_and_none_too_many(journal, run
     assert len(runs.placed()) == 24
     started = [task.execution for saga in sagas for task in saga.started]
     assert sorted(started) == sorted(runs.requested)
+
+
+def test_a_run_whose_limits_are_not_allowed_any_more_ends_in_words_and_takes_no_place(log, runs):
+    run = runs.request()
+    saga = Saga(log, runs, ceilings=Limits(pids=1))
+    saga.work()
+    ended = runs.load(run)
+    assert (ended.status, ended.outcome.reason) == (
+        Status.INTERNAL_ERROR,
+        "its limits are above what is allowed here by now",
+    )
+    assert (held(log), saga.started) == (set(), [])
+
+
+@pytest.mark.parametrize(
+    ("has_started", "late", "status", "step"),
+    [
+        (False, START_WITHIN, Status.INTERNAL_ERROR, Step.CREATE),
+        (True, timedelta(hours=1), Status.LOST, Step.WATCH),
+    ],
+)
+def test_a_step_that_takes_too_long_is_given_up_and_the_place_comes_back(
+    log, runs, monkeypatch, has_started, late, status, step
+):
+    monkeypatch.setattr(orchestrator, "RELEASE_SECONDS", 0.0)
+    monkeypatch.setattr(deadlines, "GRACE_SECONDS", 0.0)
+    run = runs.request()
+    saga = Saga(log, runs)
+    saga.work()
+    if has_started:
+        runs.decide(run, lambda one: one.start(datetime.now(UTC)))
+    in_time, too_late = datetime.now(UTC), datetime.now(UTC) + late + timedelta(seconds=1)
+    Deadlines(log).enforce([run], in_time)
+    assert not runs.load(run).status.is_final
+    Deadlines(log).enforce([run], too_late)
+    assert runs.load(run).status is status
+    assert log.load(domain.saga.Saga, saga_of(run)).compensated is step
+    saga.queue.ended(run)
+    saga.work()
+    assert held(log) == set()
+    assert log.load(domain.saga.Saga, saga_of(run)).is_released
+
+
+def test_nothing_is_given_up_soon_after_the_start_because_nobody_could_tell_of_anything_before(log, runs):
+    run = runs.request()
+    Saga(log, runs).work()
+    Deadlines(log).enforce([run], datetime.now(UTC) + timedelta(hours=1))
+    assert not runs.load(run).status.is_final
 
 
 def test_a_long_pool_goes_on_in_other_streams_which_a_new_worker_finds(log, runs, monkeypatch):

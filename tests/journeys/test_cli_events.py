@@ -153,7 +153,8 @@ def test_trace_shows_what_led_to_what(running_system, run):
     by_position = events(running_system, "trace", mine[2]["position"])
     assert by_position == events(running_system, "trace", mine[0]["correlation"])
     (requested,) = by_position["events"]
-    (created,) = requested["caused"]
+    begun, created = requested["caused"]
+    assert begun["type"] == "Saga.Begun"
     assert [created["type"], *[event["type"] for event in created["caused"]]] == [
         "Execution.SandboxCreated",
         "Execution.Started",
@@ -164,7 +165,7 @@ def test_trace_shows_what_led_to_what(running_system, run):
     in_words = running_system.cli("events", "trace", mine[0]["position"]).stdout.decode()
     lines = [line for line in in_words.splitlines() if "Execution." in line]
     assert [line.index("+") for line in lines] == sorted(line.index("+") for line in lines)
-    assert "worker:monitor" in lines[-1]
+    assert "worker:results" in lines[-1]
 
 
 def test_stats_add_up(running_system, run):

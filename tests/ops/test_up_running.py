@@ -170,7 +170,7 @@ def test_split_gives_each_worker_a_process(data):
     names = up.pids.keys()
     up.end()
 
-    workers = {"relay", "projections", "saga", "executor", "monitor", "replay", "deadletters"}
+    workers = {"relay", "projections", "saga", "executor", "monitor", "results", "replay", "deadletters"}
     assert names == {"mongo", "redis", "kafka", "api", *workers}
 
 
