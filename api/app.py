@@ -23,6 +23,7 @@ from api import (
     problems,
     projections,
     replays,
+    sagas,
     users,
 )
 from api.backend import Backend, backend
@@ -34,7 +35,7 @@ from api.sessions import check_same_site
 BODY_BYTES = 8 * 1024 * 1024
 RESOURCES = (
     *(auth, executions, batch, live, catalogue, projections, replays, dead_letters),
-    *(all_executions, events, users, health, page),
+    *(all_executions, sagas, events, users, health, page),
 )
 
 tracer = trace.get_tracer("runledger.api")

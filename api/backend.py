@@ -19,6 +19,7 @@ from application.ledger import Ledger
 from application.ports import Clock, EventLog, Ids, Runtime, Seals
 from application.read_models import ReadModels as Steering
 from application.replays import Replays
+from application.sagas import Sagas
 from domain.execution import Limits
 from projections.mailbox import Mailbox
 from projections.overview import Lookout
@@ -39,6 +40,7 @@ class Backend(msgspec.Struct, frozen=True):
     mailbox: Mailbox
     ledger: Ledger
     replays: Replays
+    sagas: Sagas
     past: Past
     read_models: ReadModels
     bus: Bus

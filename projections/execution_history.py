@@ -1,6 +1,6 @@
 """The runs of each person, newest first: a light row per run."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -87,6 +87,10 @@ def queue(after: int = 0, limit: int = 0) -> Query:
     """The runs that wait for a sandbox, requested after a position, the oldest first."""
     conditions = {"status": Status.QUEUED.value, "requested_position": {"$gt": after}}
     return Query("execution_history", conditions, (("requested_position", ASCENDING),), limit)
+
+
+def several(executions: Collection[UUID]) -> Query:
+    return Query("execution_history", {"_id": {"$in": list(executions)}})
 
 
 def under_way() -> Query:

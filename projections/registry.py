@@ -10,6 +10,7 @@ from projections import (
     replay_tasks,
     replays,
     saga_hints,
+    sagas,
     sandbox_tasks,
     user_directory,
 )
@@ -23,6 +24,7 @@ READ_MODELS: tuple[Projection, ...] = (
     replays.PROJECTION,
     user_directory.PROJECTION,
     event_stats.PROJECTION,
+    sagas.PROJECTION,
 )
 EFFECTS: tuple[Projection, ...] = (
     saga_hints.SAGA_HINTS,

@@ -18,6 +18,7 @@ from ops.cli import (
     run,
     running,
     runtimes,
+    sagas,
     schemas,
     show,
     topics,
@@ -65,6 +66,7 @@ def runledger(
 
 app.add_typer(executions.app, name="executions", help="Look at runs, cancel and repeat them.")
 app.add_typer(runtimes.app, name="runtimes", help="The languages.")
+app.add_typer(sagas.app, name="sagas", help="The way of each run through its sandbox.")
 app.add_typer(users.app, name="users", help="People's accounts.")
 app.add_typer(events.app, name="events", help="Read the event log; fill Kafka from it.")
 app.add_typer(projections.app, name="projections", help="Look at read models, rebuild and verify them.")

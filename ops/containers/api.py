@@ -30,6 +30,7 @@ class Api(Core):
         ledger=Core.ledger,
         past=Core.past,
         replays=Core.replays,
+        sagas=Core.sagas,
         read_models=providers.Singleton(
             MotorReadModels, Core.settings.provided.mongo_url, Core.settings.provided.mongo_database
         ),

@@ -38,6 +38,7 @@ from application.executions import Executions
 from application.read_models import ReadModels
 from application.replaying import Outlets
 from application.replays import Replays
+from application.sagas import Sagas
 from domain.events import EVENTS
 from domain.execution import Limits
 from domain.replay import Kind
@@ -159,3 +160,4 @@ class Core(containers.DeclarativeContainer):
     )
     allowance = providers.Singleton(Allowance, log, open_runs, settings.provided.user_queue)
     executions = providers.Singleton(Executions, log, seals, ids, runtimes, defaults, ceilings, allowance)
+    sagas = providers.Singleton(Sagas, log, executions)
