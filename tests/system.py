@@ -29,6 +29,8 @@ CLI = Path(sys.executable).parent / "runledger"
 class System:
     """A running `up` on a folder of its own."""
 
+    command: tuple[str | Path, ...] = (CLI, "up")
+
     def __init__(self, data: Path, *options: str) -> None:
         self.data = data
         self.options = options
@@ -44,7 +46,7 @@ class System:
         """Returns when it is ready. The password is the one that was printed at the first start."""
         self.said = self.data.with_name(f"{self.data.name}.out")
         with self.said.open("wb") as said:
-            command = [CLI, "up", "--data", self.data, "--port", str(self.port), *self.options]
+            command = [*self.command, "--data", self.data, "--port", str(self.port), *self.options]
             self.process = subprocess.Popen(command, stdout=said, stderr=said, env=self.environment)
         deadline = time.monotonic() + START_SECONDS
         while "ready" not in self.said.read_text():
