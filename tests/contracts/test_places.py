@@ -174,6 +174,11 @@ def test_of_two_workers_the_one_who_comes_second_takes_what_is_left(log, runs):
         continue
     assert held(log) == set(wanted[:2])
     assert one.started == []
+    runs.end(wanted[0])
+    one.queue.ended(wanted[0])
+    for _ in range(5):
+        one.worker.step()
+    assert held(log) == set(wanted[1:])
 
 
 def test_many_workers_at_once_give_no_place_twice_and_none_too_many(journal, runs):

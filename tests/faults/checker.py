@@ -179,6 +179,6 @@ def _own_fields(document: dict) -> dict:
 def _in_milliseconds(fields: dict) -> dict:
     """As Mongo keeps times, and lists for tuples."""
     return {
-        name: value.replace(microsecond=value.microsecond // 1000 * 1000) if name.endswith("_at") else value
+        name: value.replace(microsecond=value.microsecond // 1000 * 1000) if isinstance(value, datetime) else value
         for name, value in fields.items()
     }

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.faults import checker
+from tests.faults.processes import wait_until
 from tests.journeys.conftest import result_of
 from tests.system import System, processes_of, running_on
 
@@ -71,6 +72,7 @@ def test_kill_9_of_each_process_with_runs_under_way_loses_nothing(system: System
     client = system.log_in()
     for run in acknowledged:
         assert result_of_patiently(client, run)["status"] == "succeeded"
+    wait_until(lambda: checker.held(checker.container_of(system).log()) == {}, "that all places are free")
     wait_until_read_models_are_there(system)
     check_everything(system, acknowledged)
 
