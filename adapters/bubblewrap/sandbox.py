@@ -17,7 +17,8 @@ from adapters.bubblewrap.command import bwrap_command
 from adapters.bubblewrap.problems import NO_BWRAP, NOT_BUILT, find_problems
 from adapters.supervisor.build import KEEPER, SUPERVISOR
 from adapters.supervisor.records import encode_job
-from application.ports import Ended, Frame, Job, Output, Runtime, SandboxNotFound, SandboxUnavailable, Started
+from adapters.supervisor.seen import Seen
+from application.ports import Ended, Frame, Job, Runtime, SandboxNotFound, SandboxUnavailable
 from domain.execution import Limits, Outcome, Status
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -170,21 +171,3 @@ def _locate(runtime: Runtime) -> Interpreter:
         return locate(runtime.program, runtime.version)
     except NotInstalled as reason:
         raise SandboxUnavailable(str(reason)) from None
-
-
-class Seen:
-    """What a watcher has had already, so that a second source repeats nothing."""
-
-    def __init__(self, after: int) -> None:
-        self._last = after
-        self._started = False
-
-    def is_new(self, frame: Frame) -> bool:
-        match frame:
-            case Started():
-                is_new, self._started = not self._started, True
-            case Output(number=number):
-                is_new, self._last = number > self._last, max(number, self._last)
-            case Ended():
-                is_new = True
-        return is_new

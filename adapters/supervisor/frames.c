@@ -39,7 +39,10 @@ void write_frame(uint32_t kind, uint64_t number, const void *data, size_t size)
     struct head head = {.size = (uint32_t)size, .kind = kind, .number = number, .at_us = wall_clock_us()};
     struct iovec parts[] = {{&head, sizeof head}, {(void *)data, size}};
 
-    write_all(parts, 2);
+    if (frames_are_kept())
+        keep(&head, data);
+    else
+        write_all(parts, 2);
 }
 
 void write_end(const struct end *end, uint64_t number, const char *reason)

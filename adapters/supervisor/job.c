@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -6,10 +7,21 @@
 #include "supervisor.h"
 
 enum { WORDS_MAX = 256 };
+/* A job may be long in coming; one that stops in the middle of coming has lost whoever sent it. */
+enum { SILENCE_MS = 10000 };
+
+static int is_silent(int fd, int milliseconds)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+
+    return poll(&polled, 1, milliseconds) == 0;
+}
 
 static int read_exactly(int fd, void *into, size_t size)
 {
     for (size_t done = 0; done < size;) {
+        if (done && is_silent(fd, SILENCE_MS))
+            return -1;
         ssize_t got = read(fd, (char *)into + done, size - done);
         if (got < 0 && errno == EINTR)
             continue;
@@ -75,7 +87,7 @@ const char *read_job(int fd, struct task *task)
     char *block = malloc(head.size);
     if (!block)
         return "no memory for the job";
-    if (read_exactly(fd, block, head.size) < 0)
+    if (is_silent(fd, SILENCE_MS) || read_exactly(fd, block, head.size) < 0)
         return "the job was cut off";
     return take_apart(block, head.size, task);
 }

@@ -3,7 +3,12 @@
  * A record is a fixed head, then `size` bytes. All integers are little-endian, nothing is padded by the compiler.
  * To the supervisor (its standard input): one JOB, then any CANCEL. From it (its standard output): STARTED, then
  * STDOUT and STDERR in the order they were read, at last one END. The spool file holds the latter, byte for byte,
- * but for the END, which the keeper completes with what only the cgroup knows. */
+ * but for the END, which the keeper completes with what only the cgroup knows.
+ *
+ * Where nobody outside keeps the frames (a pod), a job asks the supervisor to keep them: then it stays after the END,
+ * and to each RESEND it answers RESENT, the first record again, and all frames above `number`. A reader that comes late
+ * reads from the middle of some record: it looks for its own RESENT, whose `at_us` it has made up so that no script
+ * can write it. Other readers see the same frames again, never a gap. */
 #ifndef RUNLEDGER_RECORDS_H
 #define RUNLEDGER_RECORDS_H
 
@@ -13,13 +18,13 @@
 #error "records are written as they lie in memory, which must be little-endian"
 #endif
 
-enum kind { JOB = 1, CANCEL = 2, STARTED = 16, STDOUT = 17, STDERR = 18, END = 19 };
+enum kind { JOB = 1, CANCEL = 2, RESEND = 3, STARTED = 16, STDOUT = 17, STDERR = 18, END = 19, RESENT = 20 };
 
 struct head {
     uint32_t size;   /* bytes that follow this head */
     uint32_t kind;
-    uint64_t number; /* STDOUT, STDERR: 1, 2, 3 ... over both; END: the last of them; otherwise 0 */
-    uint64_t at_us;  /* microseconds since 1970, UTC */
+    uint64_t number; /* STDOUT, STDERR: 1, 2, 3 ... over both; END: the last of them; RESEND: after it; otherwise 0 */
+    uint64_t at_us;  /* microseconds since 1970, UTC; RESEND: what RESENT shall say */
 };
 
 /* On the keeper's socket a client asks once. WATCH answers with the frames (STARTED, the output numbered above `after`,
@@ -41,6 +46,8 @@ struct job {
     uint64_t stdin_size;
     uint32_t argc;
     uint32_t envc;
+    uint32_t pids; /* of the script's user; 0: a cgroup counts them */
+    uint32_t keeps_frames;
 };
 
 enum cause { EXITED = 1, TIMED_OUT = 2, OUTPUT_LIMIT = 3, CANCELLED = 4, OUT_OF_MEMORY = 5, LOST = 6, BROKEN = 7 };
@@ -60,7 +67,7 @@ struct end {
 
 _Static_assert(sizeof(struct head) == 24, "head");
 _Static_assert(sizeof(struct request) == 16, "request");
-_Static_assert(sizeof(struct job) == 40, "job");
+_Static_assert(sizeof(struct job) == 48, "job");
 _Static_assert(sizeof(struct end) == 56, "end");
 
 #endif

@@ -9,10 +9,11 @@ from application.ports import STDERR, STDOUT, Ended, Frame, Job, Output, Started
 from domain.execution import Outcome, Status
 
 HEAD = struct.Struct("<IIQQ")
-JOB = struct.Struct("<QQQQII")
+JOB = struct.Struct("<QQQQIIII")
 END = struct.Struct("<IiiIQQQQQ")
 
-KIND_JOB, KIND_STARTED, KIND_STDOUT, KIND_STDERR, KIND_END = 1, 16, 17, 18, 19
+KIND_JOB, KIND_CANCEL, KIND_RESEND = 1, 2, 3
+KIND_STARTED, KIND_STDOUT, KIND_STDERR, KIND_END, KIND_RESENT = 16, 17, 18, 19, 20
 JOB_MAX = 64 * 1024 * 1024
 
 EXITED, TIMED_OUT, OUTPUT_LIMIT, CANCELLED, OUT_OF_MEMORY, LOST, BROKEN = range(1, 8)
@@ -46,8 +47,11 @@ class JobTooLarge(ValueError):
     """Script and stdin together are larger than a sandbox takes."""
 
 
-def encode_job(job: Job, command: Sequence[str]) -> bytes:
-    """The JOB record. `command` is the interpreter as this adapter calls it. Raises JobTooLarge."""
+def encode_job(job: Job, command: Sequence[str], *, keeps_frames: bool = False) -> bytes:
+    """The JOB record. `command` is the interpreter as this adapter calls it. Raises JobTooLarge.
+
+    A supervisor that keeps the frames also bounds the script's processes: where it does, no cgroup of ours can.
+    """
     environment = [f"{name}={value}" for name, value in {**ENVIRONMENT, **job.environment}.items()]
     words = b"".join(word.encode() + b"\0" for word in (*command, *environment, job.runtime.file_name))
     sizes = JOB.pack(
@@ -57,6 +61,8 @@ def encode_job(job: Job, command: Sequence[str]) -> bytes:
         len(job.stdin),
         len(command),
         len(environment),
+        job.limits.pids if keeps_frames else 0,
+        keeps_frames,
     )
     body = sizes + words + job.script + job.stdin
     if len(body) > JOB_MAX:
@@ -65,13 +71,14 @@ def encode_job(job: Job, command: Sequence[str]) -> bytes:
 
 
 def read_frames(read: Callable[[int], bytes]) -> Iterator[Frame]:
-    """Frames from a blocking `read(size)`, up to Ended or where the records stop."""
+    """Frames from a blocking `read(size)`, up to Ended or where the records stop. Answers to others are passed over."""
     while len(head := read(HEAD.size)) == HEAD.size:
         size, kind, number, at_us = HEAD.unpack(head)
         data = read(size) if size else b""
         if len(data) < size:
             return
-        yield decode(kind, number, at_us, data)
+        if kind != KIND_RESENT:
+            yield decode(kind, number, at_us, data)
         if kind == KIND_END:
             return
 

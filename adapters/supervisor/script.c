@@ -24,8 +24,12 @@ static int write_file(const struct task *task)
     return fd < 0 ? -1 : close(fd);
 }
 
-static void limit_resources(void)
+static void limit_resources(const struct job *job)
 {
+    struct rlimit processes = {job->pids + 1, job->pids + 1}; /* the supervisor is one of its user's */
+
+    if (job->pids)
+        setrlimit(RLIMIT_NPROC, &processes);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     setrlimit(RLIMIT_NOFILE, &(struct rlimit){OPEN_FILES, OPEN_FILES});
 }
@@ -55,7 +59,7 @@ static void become_script(const struct task *task, int input, int output, int er
     setsid();
     reset_signals();
     volunteer_for_oom();
-    limit_resources();
+    limit_resources(&task->job);
     dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
     dup2(errors, STDERR_FILENO);

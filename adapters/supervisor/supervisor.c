@@ -123,8 +123,10 @@ static void obey(struct run *run)
     if (run->command_size < sizeof run->command)
         return;
     run->command_size = 0;
-    if (run->command.kind == CANCEL)
+    if (run->command.kind == CANCEL && !run->cause)
         run->cause = CANCELLED;
+    if (run->command.kind == RESEND && frames_are_kept())
+        resend(&run->command);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -146,10 +148,11 @@ static void wait_and_handle(struct run *run)
     uint64_t now = now_us(), wake = run->deadline_us;
     struct pollfd polled[] = {
         {.fd = run->children, .events = POLLIN},
-        {.fd = run->commands, .events = POLLIN},
+        {.fd = can_resend() ? run->commands : -1, .events = POLLIN},
         {.fd = run->script.input, .events = POLLOUT},
         {.fd = unless_paused(&run->streams[0], now, &wake), .events = POLLIN},
         {.fd = unless_paused(&run->streams[1], now, &wake), .events = POLLIN},
+        {.fd = has_unsent() ? STDOUT_FILENO : -1, .events = POLLOUT},
     };
     uint64_t pause = wake > now ? wake - now : 0;
     struct timespec timeout = {.tv_sec = (time_t)(pause / 1000000), .tv_nsec = (long)(pause % 1000000) * 1000};
@@ -163,6 +166,8 @@ static void wait_and_handle(struct run *run)
             take_output(run, &run->streams[i]);
     if (polled[2].revents)
         feed_input(run);
+    if (polled[5].revents)
+        send_kept();
     if (polled[0].revents && !run->cause)
         reap(run);
     if (polled[1].revents && !run->cause)
@@ -194,18 +199,20 @@ static uint64_t microseconds(struct timeval time)
 
 static void report_end(struct run *run, uint64_t ended_us)
 {
+    struct usage usage = measure_usage();
     struct rusage used;
     int exited = run->cause == EXITED;
 
     getrusage(RUSAGE_CHILDREN, &used);
     write_end(
         &(struct end){
-            .cause = run->cause,
+            .cause = exited && run->status && usage.oom_kills ? OUT_OF_MEMORY : run->cause,
             .exit_code = exited && WIFEXITED(run->status) ? WEXITSTATUS(run->status) : -1,
             .signal = exited && WIFSIGNALED(run->status) ? WTERMSIG(run->status) : 0,
+            .oom_kills = (uint32_t)usage.oom_kills,
             .wall_us = ended_us - run->started_us,
             .cpu_us = microseconds(used.ru_utime) + microseconds(used.ru_stime),
-            .peak_memory = (uint64_t)used.ru_maxrss * 1024,
+            .peak_memory = usage.peak_memory ? usage.peak_memory : (uint64_t)used.ru_maxrss * 1024,
             .stdout_bytes = run->streams[0].bytes,
             .stderr_bytes = run->streams[1].bytes,
         },
@@ -224,6 +231,30 @@ static void supervise(struct run *run)
     kill_all();
     take_rest(run);
     report_end(run, ended_us);
+}
+
+/* The frames are here and nowhere else, so whoever comes gets them, as long as anybody can ask. */
+static void serve_frames(struct run *run)
+{
+    while (frames_are_kept() && (run->commands >= 0 || has_unsent())) {
+        struct pollfd polled[] = {
+            {.fd = can_resend() ? run->commands : -1, .events = POLLIN},
+            {.fd = has_unsent() ? STDOUT_FILENO : -1, .events = POLLOUT},
+        };
+        poll(polled, 2, -1);
+        if (polled[0].revents)
+            obey(run);
+        if (polled[1].revents)
+            send_kept();
+    }
+}
+
+/* PID 1 has to wish to die of a signal. Only who is outside may ask: he has no number in here. */
+static void leave(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)context;
+    if (info->si_pid == 0)
+        _exit(0);
 }
 
 static int watch_children(void)
@@ -245,8 +276,11 @@ static const char *prepare(struct run *run)
         return "the supervisor must be PID 1: it kills every process it can reach"; /* so it stays harmless outside */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || syscall(SYS_close_range, 3, ~0U, 0) < 0)
         return failure("cannot protect the supervisor");
+    sigaction(SIGTERM, &(struct sigaction){.sa_sigaction = leave, .sa_flags = SA_SIGINFO | SA_RESTART}, NULL);
     if ((problem = read_job(STDIN_FILENO, &run->task)))
         return problem;
+    if (run->task.job.keeps_frames)
+        keep_frames();
     if (forbid_system_calls() < 0)
         return failure("cannot install the seccomp filter");
     run->children = watch_children();
@@ -266,5 +300,6 @@ int main(void)
         supervise(&run);
     else
         write_end(&(struct end){.cause = BROKEN, .exit_code = -1}, 0, problem);
+    serve_frames(&run);
     return problem != NULL;
 }

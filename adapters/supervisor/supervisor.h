@@ -35,6 +35,23 @@ const char *start_script(const struct task *task, struct script *script);
 void write_frame(uint32_t kind, uint64_t number, const void *data, size_t size);
 void write_end(const struct end *end, uint64_t number, const char *reason);
 
+/* kept.c: from now on frames are kept in memory, and sent as fast as somebody reads. */
+void keep_frames(void);
+int frames_are_kept(void);
+void keep(const struct head *head, const void *data);
+int has_unsent(void);
+void send_kept(void);
+/* Starts again after a frame. False when too many wait for that already; ask again when some were served. */
+int can_resend(void);
+void resend(const struct head *request);
+
+/* usage.c: what the cgroup of this sandbox tells, where it can be seen; zeros where not. */
+struct usage {
+    uint64_t oom_kills;
+    uint64_t peak_memory;
+};
+struct usage measure_usage(void);
+
 /* "`what`: " and the words for errno, in a static buffer. */
 const char *failure(const char *what);
 

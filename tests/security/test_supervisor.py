@@ -5,6 +5,7 @@ import random
 import shutil
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +13,20 @@ from pathlib import Path
 import pytest
 
 from adapters.supervisor.build import SOURCES, compile_program, find_compiler
-from adapters.supervisor.records import END, HEAD, JOB, KIND_END, KIND_JOB, encode_job, outcome, read_frames
+from adapters.supervisor.records import (
+    END,
+    HEAD,
+    JOB,
+    KIND_CANCEL,
+    KIND_END,
+    KIND_JOB,
+    KIND_RESEND,
+    KIND_RESENT,
+    encode_job,
+    outcome,
+    read_frames,
+)
+from adapters.supervisor.seen import Seen
 from application.ports import Ended, Job, Output, Runtime
 from domain.execution import Limits, Status
 
@@ -28,13 +42,18 @@ def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
-def supervise(program: Path, given: bytes) -> subprocess.CompletedProcess[bytes]:
+# Leaks: the job lives as long as the process, and looking for them needs ptrace, which the filter forbids.
+NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0"}
+
+
+def sandboxed(program: Path) -> list[str]:
     """As PID 1 of a namespace: it refuses to be anything else."""
     bwrap = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--as-pid-1", "--ro-bind", "/", "/", "--proc", "/proc"]
-    sandbox = [*bwrap, "--dev", "/dev", "--tmpfs", "/mnt", "--chdir", "/mnt", program]
-    # Leaks: the job lives as long as the process, and looking for them needs ptrace, which the filter forbids.
-    environment = {"ASAN_OPTIONS": "detect_leaks=0"}
-    return subprocess.run(sandbox, input=given, capture_output=True, check=False, timeout=60, env=environment)
+    return [*bwrap, "--dev", "/dev", "--tmpfs", "/mnt", "--chdir", "/mnt", str(program)]
+
+
+def supervise(program: Path, given: bytes) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(sandboxed(program), input=given, capture_output=True, check=False, timeout=60, env=NO_LEAKS)
 
 
 def frames_of(program: Path, job: Job) -> Iterator[object]:
@@ -126,4 +145,99 @@ def test_outside_a_sandbox_it_refuses_to_run(supervisor: Path):
 
 
 def test_the_formats_are_those_of_the_header():
-    assert (HEAD.size, JOB.size, END.size, KIND_JOB) == (24, 40, 56, 1)
+    assert (HEAD.size, JOB.size, END.size, KIND_JOB) == (24, 48, 56, 1)
+
+
+class Kept:
+    """A supervisor that keeps its frames, spoken to through its pipes."""
+
+    def __init__(self, program: Path, job: Job) -> None:
+        self._process = subprocess.Popen(
+            sandboxed(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=NO_LEAKS
+        )
+        self.write(encode_job(job, job.runtime.command, keeps_frames=True))
+
+    def write(self, record: bytes) -> None:
+        self._process.stdin.write(record)
+        self._process.stdin.flush()
+
+    def ask(self, after: int, mark: int) -> None:
+        self.write(HEAD.pack(0, KIND_RESEND, after, mark))
+
+    def read(self, size: int) -> bytes:
+        return self._process.stdout.read(size)
+
+    def skip_to(self, mark: int) -> tuple[int, list[int]]:
+        """The number of the request with this mark, and the kinds of the records before its answer."""
+        kinds: list[int] = []
+        while True:
+            size, kind, number, at = HEAD.unpack(self.read(HEAD.size))
+            self.read(size)
+            if (kind, at) == (KIND_RESENT, mark):
+                return number, kinds
+            kinds.append(kind)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def hang_up(self) -> int:
+        self._process.stdin.close()
+        rest = self._process.stdout.read()
+        assert rest == b"", rest
+        return self._process.wait(10)
+
+
+def numbers_of(frames: Iterator[object]) -> list[int]:
+    return [frame.number for frame in frames if isinstance(frame, Output)]
+
+
+COUNT = "for i in {1..20}; do echo $i; sleep 0.01; done"
+
+
+def test_kept_frames_are_sent_again_after_the_end_from_where_one_likes(supervisor: Path):
+    kept = Kept(supervisor, job(COUNT))
+    first = list(read_frames(kept.read))
+    last = numbers_of(iter(first))[-1]
+    for after in (0, 7, last - 1, last, 2**64 - 1):
+        kept.ask(after, 1000 + after % 1000)
+        assert kept.skip_to(1000 + after % 1000) == (after, [])
+        again = list(read_frames(kept.read))
+        assert [first[0], *first[1:-1][after:], first[-1]] == again
+    assert kept.hang_up() == 0
+
+
+@pytest.mark.parametrize("other", [0, 100, 2**64 - 1])
+def test_a_reader_misses_nothing_when_another_asks_in_between(supervisor: Path, other: int):
+    kept = Kept(supervisor, job("head -c 4000000 /dev/zero"))
+    list(read_frames(kept.read))
+    kept.ask(50, 5)
+    kept.ask(other, 6)
+    time.sleep(0.2)
+    assert kept.skip_to(5) == (50, [])
+    seen = Seen(50)
+    numbers = numbers_of(frame for frame in read_frames(kept.read) if seen.is_new(frame))
+    assert numbers == list(range(51, seen.last + 1))
+    assert seen.last > 240
+    kept.end()
+
+
+def test_a_reader_that_does_not_read_holds_up_neither_clock_nor_cancel(supervisor: Path):
+    loud = "head -c 4000000 /dev/zero; sleep 100"
+    kept = Kept(supervisor, job(loud, wall_seconds=0.5))
+    time.sleep(1.5)
+    *_, end = read_frames(kept.read)
+    assert isinstance(end, Ended)
+    assert end.outcome.status is Status.TIMED_OUT
+    assert end.outcome.wall_seconds < 1
+    assert end.outcome.stdout_bytes == 4_000_000
+    assert kept.hang_up() == 0
+    kept = Kept(supervisor, job(loud))
+    time.sleep(0.5)
+    kept.write(HEAD.pack(0, KIND_CANCEL, 0, 0))
+    time.sleep(0.5)
+    *_, end = read_frames(kept.read)
+    assert isinstance(end, Ended)
+    assert end.outcome.status is Status.CANCELLED
+    assert end.outcome.wall_seconds < 1
+    assert kept.hang_up() == 0
