@@ -151,11 +151,12 @@ def test_the_formats_are_those_of_the_header():
 class Kept:
     """A supervisor that keeps its frames, spoken to through its pipes."""
 
-    def __init__(self, program: Path, job: Job) -> None:
+    def __init__(self, program: Path, job: Job, first: int | None = None) -> None:
+        """Given the `first` bytes of its job, or all of it."""
         self._process = subprocess.Popen(
             sandboxed(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=NO_LEAKS
         )
-        self.write(encode_job(job, job.runtime.command, keeps_frames=True))
+        self.write(encode_job(job, job.runtime.command, keeps_frames=True)[:first])
 
     def write(self, record: bytes) -> None:
         self._process.stdin.write(record)
@@ -241,3 +242,13 @@ def test_a_reader_that_does_not_read_holds_up_neither_clock_nor_cancel(superviso
     assert end.outcome.status is Status.CANCELLED
     assert end.outcome.wall_seconds < 1
     assert kept.hang_up() == 0
+
+
+@pytest.mark.parametrize("first", [10, 24, 100])
+def test_a_job_that_stops_in_the_middle_has_lost_its_sender(supervisor: Path, first: int):
+    kept = Kept(supervisor, job("echo never"), first)
+    (end,) = read_frames(kept.read)
+    assert isinstance(end, Ended)
+    assert end.outcome.status is Status.INTERNAL_ERROR
+    assert end.outcome.reason in {"no job came", "the job was cut off"}
+    kept.end()
