@@ -1,0 +1,94 @@
+"""What a namespace of sandboxes must hold, and how a cluster's operator makes it so."""
+
+from typing import Any
+
+import msgspec
+
+from adapters.kubernetes.cluster import CONFLICT, Cluster, Refused
+from adapters.kubernetes.pod import NET_SECONDS, NOBODY
+
+Manifest = dict[str, Any]
+
+ACCOUNT = "runledger"
+"""The service account that the workers are: it may do what the Role says, in this namespace alone."""
+RULES = [
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "list", "watch", "patch", "delete"]},
+    {"apiGroups": [""], "resources": ["pods/attach"], "verbs": ["create", "get"]},
+    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+]
+RBAC = "rbac.authorization.k8s.io"
+
+
+class Ceiling(msgspec.Struct, frozen=True):
+    """What all sandboxes together may take; as Kubernetes writes quantities."""
+
+    pods: int = 64
+    cpus: str = "64"
+    memory: str = "64Gi"
+
+
+def manifests(namespace: str, ceiling: Ceiling) -> list[Manifest]:
+    """In the order in which they can be created."""
+    restricted = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    role = {"apiGroup": RBAC, "kind": "Role", "name": ACCOUNT}
+    account = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": restricted}},
+        _object("networking.k8s.io/v1", "NetworkPolicy", "deny-all", namespace, spec=DENY_ALL),
+        _object("v1", "ResourceQuota", "sandboxes", namespace, spec={"hard": _quota(ceiling)}),
+        _object("v1", "ServiceAccount", NOBODY, namespace, automountServiceAccountToken=False),
+        _object("v1", "ServiceAccount", ACCOUNT, namespace, automountServiceAccountToken=False),
+        _object(f"{RBAC}/v1", "Role", ACCOUNT, namespace, rules=RULES),
+        _object(f"{RBAC}/v1", "RoleBinding", ACCOUNT, namespace, roleRef=role, subjects=[account]),
+    ]
+
+
+DENY_ALL = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def _quota(ceiling: Ceiling) -> dict[str, str]:
+    return {
+        "pods": str(ceiling.pods),
+        "limits.cpu": ceiling.cpus,
+        "requests.memory": ceiling.memory,
+        "limits.memory": ceiling.memory,
+        "services": "0",
+        "persistentvolumeclaims": "0",
+    }
+
+
+def _object(version: str, kind: str, name: str, namespace: str, **content: Any) -> Manifest:
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        **content,
+    }
+
+
+def prepare(cluster: Cluster, ceiling: Ceiling) -> None:
+    """Create what is missing and correct what is there; needs an operator's rights. Raises Refused."""
+    for manifest in manifests(cluster.namespace, ceiling):
+        collection = _collection(manifest)
+        try:
+            cluster.request("POST", collection, body=manifest)
+        except Refused as refused:
+            if refused.status != CONFLICT:
+                raise
+            name = manifest["metadata"]["name"]
+            cluster.request("PATCH", f"{collection}/{name}", body=manifest, content="application/merge-patch+json")
+
+
+def _collection(manifest: Manifest) -> str:
+    version, namespace = manifest["apiVersion"], manifest["metadata"].get("namespace")
+    kind = {"NetworkPolicy": "networkpolicies"}.get(manifest["kind"], manifest["kind"].lower() + "s")
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    return f"{root}/namespaces/{namespace}/{kind}" if namespace else f"{root}/{kind}"
+
+
+def token(cluster: Cluster, seconds: int = NET_SECONDS) -> str:
+    """A new token of the workers' account; needs an operator's rights."""
+    path = f"/api/v1/namespaces/{cluster.namespace}/serviceaccounts/{ACCOUNT}/token"
+    answer = cluster.request("POST", path, body={"spec": {"expirationSeconds": seconds}})
+    given: str = answer["status"]["token"]
+    return given

@@ -1,0 +1,138 @@
+"""The pod of one run, and what its status says."""
+
+import secrets
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from adapters.supervisor.records import WORK
+from application.ports import Job
+from domain.execution import Limits, Outcome, Status
+
+Pod = dict[str, Any]
+"""As the API server gives it."""
+
+SUPERVISOR = "/usr/libexec/runledger/supervisor"
+"""Where an image has it; it is the only thing an image needs besides the language."""
+LABEL = "runledger.dev/sandbox"
+STATE = "runledger.dev/state"
+NOBODY = "sandbox"
+"""The service account that the pods are: it may do nothing, and its token is not mounted."""
+FIRST_UID = 100_000
+UIDS = 1_000_000_000
+"""Each gets a uid of its own, at random: a node counts the processes of a uid, not those of a pod. The container gets
+it and not the pod, where the runtime has a process of its own that would be counted as well."""
+NET_SECONDS = 3600
+"""How long a pod may stand after its run's time: its output is read in this hour or lost."""
+SECONDS_TO_LEAVE = 1
+CANNOT_START = {"CreateContainerError", "CreateContainerConfigError", "RunContainerError"}
+CANNOT_PULL = {"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
+
+
+class State(StrEnum):
+    """How far a pod is with its job."""
+
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    GIVEN = "given"
+
+
+def pod_of(job: Job, image: str) -> Pod:
+    """Hardened as the policy `restricted` wants it, and further."""
+    uid = FIRST_UID + secrets.randbelow(UIDS)
+    folders = {"work": WORK, "tmp": "/tmp", "shm": "/dev/shm"}  # noqa: S108  # the sandbox's own
+    return {
+        "metadata": {"name": job.sandbox, "labels": {LABEL: job.sandbox, STATE: State.WAITING}},
+        "spec": {
+            "restartPolicy": "Never",
+            "serviceAccountName": NOBODY,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "hostname": "sandbox",
+            "activeDeadlineSeconds": int(job.limits.wall_seconds) + NET_SECONDS,
+            "terminationGracePeriodSeconds": SECONDS_TO_LEAVE,
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "volumes": [_in_memory(name, job.limits.disk_bytes) for name in folders],
+            "containers": [
+                {
+                    "name": "run",
+                    "image": image,
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": [SUPERVISOR],
+                    "workingDir": WORK,
+                    "stdin": True,
+                    "stdinOnce": False,
+                    "volumeMounts": [{"name": name, "mountPath": path} for name, path in folders.items()],
+                    "resources": _resources(job.limits),
+                    "securityContext": {
+                        "runAsUser": uid,
+                        "runAsGroup": uid,
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                }
+            ],
+        },
+    }
+
+
+def _in_memory(name: str, size: int) -> dict[str, Any]:
+    return {"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": str(size)}}
+
+
+def _resources(limits: Limits) -> dict[str, Any]:
+    """All of its memory is set aside; of the cores a twentieth, as most scripts wait."""
+    memory = str(limits.memory_bytes)
+    limited = {"cpu": f"{int(limits.cpus * 1000)}m", "memory": memory}
+    return {"limits": limited, "requests": {"cpu": f"{max(1, int(limits.cpus * 50))}m", "memory": memory}}
+
+
+def state_of(pod: Pod) -> State:
+    return State(pod["metadata"]["labels"][STATE])
+
+
+def is_leaving(pod: Pod) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def _container_state(pod: Pod) -> dict[str, Any]:
+    statuses = pod["status"].get("containerStatuses") or [{}]
+    state: dict[str, Any] = statuses[0].get("state", {})
+    return state
+
+
+def is_running(pod: Pod) -> bool:
+    return "running" in _container_state(pod)
+
+
+def is_over(pod: Pod) -> bool:
+    return pod["status"].get("phase") in {"Succeeded", "Failed"} or "terminated" in _container_state(pod)
+
+
+def has_no_place(pod: Pod) -> bool:
+    conditions = pod["status"].get("conditions") or []
+    return any(one["type"] == "PodScheduled" and one.get("reason") == "Unschedulable" for one in conditions)
+
+
+def trouble_of(pod: Pod) -> str:
+    """Why it cannot start, in words; empty while it may."""
+    waiting = _container_state(pod).get("waiting", {})
+    if waiting.get("reason") in CANNOT_PULL:
+        image = pod["spec"]["containers"][0]["image"]
+        return f"the image {image} cannot be had: {waiting.get('message') or waiting['reason']}"
+    if waiting.get("reason") in CANNOT_START:
+        return f"the pod cannot start: {waiting.get('message')}"
+    return f"the pod ended before it had a job: {ending_of(pod)[0].reason}" if is_over(pod) else ""
+
+
+def ending_of(pod: Pod) -> tuple[Outcome, datetime | None]:
+    """Of a pod whose supervisor is gone without a word: what Kubernetes says, and since when."""
+    terminated = _container_state(pod).get("terminated", {})
+    reason = pod["status"].get("reason") or terminated.get("reason") or "unknown"
+    at = datetime.fromisoformat(terminated["finishedAt"]) if terminated.get("finishedAt") else None
+    if terminated.get("reason") == "OOMKilled":
+        return Outcome(Status.OUT_OF_MEMORY, "it reached its memory limit"), at
+    if reason == "DeadlineExceeded":
+        return Outcome(Status.TIMED_OUT, "it reached its time limit"), at
+    return Outcome(Status.LOST, f"its pod ended: {pod['status'].get('message') or reason}"), at
