@@ -21,7 +21,7 @@ setup: $(VENV)/installed $(VENV)/system-packages sandbox webapp/dist/index.html
 run: setup
 	exec $(BIN)/runledger up
 
-test: check setup $(VENV)/browser $(VENV)/kafka $(VENV)/registry $(VENV)/languages
+test: check setup $(VENV)/browser $(VENV)/kafka $(VENV)/registry $(VENV)/languages $(VENV)/kubernetes
 	cd webapp && npm test
 	$(BIN)/python -m pytest tests/ops  # first and by itself: the supervisor needs a process with one thread
 	$(BIN)/python -m pytest --ignore tests/ops -n $(WORKERS) --dist loadfile
@@ -82,6 +82,11 @@ $(VENV)/kafka: | $(VENV)/bin/python
 # Apicurio Registry, in the same way; it runs on Kafka's Java.
 $(VENV)/registry: | $(VENV)/kafka
 	.ci/registry || [ "$$CI" != true ]
+	touch $@
+
+# A Kubernetes node, built once; its tests need root besides.
+$(VENV)/kubernetes: | $(VENV)/bin/python
+	PYTHON=$(BIN)/python .ci/kubernetes || [ "$$CI" != true ]
 	touch $@
 
 # What the event log is compared with; a row of `make bench` says what is missing.

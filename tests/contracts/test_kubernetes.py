@@ -1,0 +1,160 @@
+"""KubernetesSandbox keeps the port's promises on a real cluster, with no more rights than its Role gives."""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from adapters.kubernetes import KubernetesSandbox
+from adapters.kubernetes.cluster import FORBIDDEN, Cluster, Refused
+from adapters.kubernetes.namespace import Ceiling, prepare
+from adapters.kubernetes.pod import NOBODY
+from adapters.supervisor.build import build
+from application.ports import Job, NoCapacity, SandboxUnavailable
+from domain.execution import Limits, Status
+from tests.cluster.image import ROWS
+from tests.cluster.namespaces import worker_of
+from tests.contracts.sandbox import MIB, SandboxContract, outcome, output
+from tests.faults.processes import wait_until
+from tests.real_kubernetes import IMAGE, RealKubernetes
+
+NAMESPACE = "sandboxes"
+
+
+def processes_of(uid: int) -> list[Path]:
+    """Those that live; the supervisor is not dumpable, so its files are root's and do not tell."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            facts = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+            if facts["Uid"].split()[0] == str(uid) and facts["State"][0] not in "ZX":
+                found.append(process)
+    return found
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(real_kubernetes: RealKubernetes):
+    build()
+    return worker_of(real_kubernetes, NAMESPACE, Ceiling())
+
+
+@pytest.fixture(scope="module")
+def operator(real_kubernetes: RealKubernetes) -> Cluster:
+    return Cluster(real_kubernetes.kubeconfig(), NAMESPACE)
+
+
+class TestKubernetes(SandboxContract):
+    @pytest.fixture(autouse=True)
+    def _open(self, kubeconfig, operator) -> Iterator[None]:
+        self.kubeconfig, self.operator = kubeconfig, operator
+        self.sandbox = KubernetesSandbox(kubeconfig, NAMESPACE, IMAGE)
+        self.python, self.bash = ROWS
+        yield
+        for name in self.sandbox.list():
+            self.sandbox.remove(name)
+
+    def allow(self, pods: int) -> None:
+        prepare(self.operator, Ceiling(pods=pods))
+        path = f"/api/v1/namespaces/{NAMESPACE}/resourcequotas/sandboxes"
+        status = lambda: self.operator.request("GET", path)["status"]  # noqa: E731
+        wait_until(lambda: status().get("hard", {}).get("pods") == str(pods), "the quota is in force")
+
+    def test_the_namespace_takes_no_pod_that_is_less_hard(self):
+        soft = {"serviceAccountName": NOBODY, "containers": [{"name": "run", "image": "any"}]}
+        with pytest.raises(Refused, match="violates PodSecurity") as refused:
+            self.operator.create_pod({"metadata": {"name": "soft"}, "spec": soft})
+        assert refused.value.status == FORBIDDEN
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/api/v1/namespaces/default/pods", f"/api/v1/namespaces/{NAMESPACE}/secrets", "/api/v1/nodes"],
+    )
+    def test_the_workers_account_sees_its_pods_and_nothing_else(self, path: str):
+        worker = Cluster(self.kubeconfig, NAMESPACE)
+        assert worker.list_pods("") is not None
+        with pytest.raises(Refused) as refused:
+            worker.request("GET", path)
+        assert refused.value.status == FORBIDDEN
+
+    def test_preparing_a_namespace_twice_changes_nothing(self):
+        prepare(self.operator, Ceiling())
+        prepare(self.operator, Ceiling())
+        policies = self.operator.request("GET", f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies")
+        assert [policy["spec"] for policy in policies["items"]] == [
+            {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+        ]
+
+    def test_no_pod_above_the_quota(self):
+        self.allow(pods=0)
+        try:
+            with pytest.raises(NoCapacity):
+                self.start(b"pass")
+        finally:
+            self.allow(pods=Ceiling().pods)
+
+    def test_a_pod_for_which_no_node_has_room_is_no_capacity_and_leaves_nothing(self):
+        name = "run-too-large-1"
+        with pytest.raises(NoCapacity):
+            self.start(b"pass", name=name, memory_bytes=50 * 1024 * MIB)
+        assert name not in self.sandbox.list()
+
+    def test_an_image_that_cannot_be_had_is_said_and_leaves_nothing(self):
+        self.sandbox = KubernetesSandbox(self.kubeconfig, NAMESPACE, "127.0.0.1:1/{language}:{version}")
+        with pytest.raises(SandboxUnavailable, match=r"the image 127.0.0.1:1/python:3[.0-9]+ cannot be had"):
+            self.start(b"pass", name="run-no-image-1")
+        assert self.sandbox.list() == []
+
+    def test_an_unreachable_cluster_is_said(self, tmp_path):
+        elsewhere = tmp_path / "kubeconfig"
+        elsewhere.write_text(re.sub(r"127.0.0.1:\d+", "127.0.0.1:1", self.kubeconfig.read_text()))
+        with pytest.raises(SandboxUnavailable, match="cannot be reached"):
+            KubernetesSandbox(elsewhere, NAMESPACE, IMAGE).free_slots()
+
+    def test_the_kernel_kills_the_scripts_processes_before_the_supervisor(self):
+        """As long as one of them is larger: to a node all processes of a pod that asked for little are worth little."""
+        child = b'python3 -c \'x = b"x" * 50 * 2**20\' ; echo "child: $?"'
+        frames = self.run(child, stdin=bytes(15 * MIB), runtime=self.bash, memory_bytes=64 * MIB)
+        assert output(frames) == b"child: 137\n"
+        assert outcome(frames).status is Status.SUCCEEDED, "the script itself went on and exited with 0"
+
+    def test_a_supervisor_that_is_killed_for_memory_is_out_of_memory_as_well(self):
+        end = outcome(self.run(b"x = b'x' * 40 * 2**20", stdin=bytes(40 * MIB), memory_bytes=64 * MIB))
+        assert end.status is Status.OUT_OF_MEMORY
+
+    def uid_of(self, name: str) -> int:
+        uid: int = self.operator.read_pod(name)["spec"]["containers"][0]["securityContext"]["runAsUser"]
+        return uid
+
+    def test_after_a_stop_only_the_supervisor_is_left_and_after_a_removal_nothing(self):
+        name = self.start(b"import os; os.fork(); print('up'); os.fork()\nwhile True: pass")
+        self.wait_for_output(name, b"up\n")
+        uid = self.uid_of(name)
+        assert len(processes_of(uid)) > 2
+        self.sandbox.stop(name)
+        assert len(processes_of(uid)) == 1
+        self.sandbox.remove(name)
+        wait_until(lambda: not processes_of(uid), "the pod's processes are gone")
+
+    def test_a_running_pod_that_is_removed_has_no_process_a_second_later(self):
+        name = self.start(b"print('up')\nwhile True: pass")
+        self.wait_for_output(name, b"up\n")
+        uid = self.uid_of(name)
+        self.sandbox.remove(name)
+        wait_until(lambda: not processes_of(uid), "the pod's processes are gone", patience=3)
+
+    def test_a_slow_watcher_holds_up_neither_the_run_nor_the_others(self):
+        name = self.start(b"print('x' * 5_000_000)")
+        slow = self.sandbox.watch(name)
+        next(slow)
+        assert outcome(list(self.sandbox.watch(name))).status is Status.SUCCEEDED
+        assert len(output(list(slow))) == 5_000_001
+
+    def test_a_starter_that_died_before_it_gave_the_job_is_followed_by_the_next(self):
+        name = "run-orphan-1"
+        job = Job(name, self.python, b"print('given')", b"", Limits())
+        self.sandbox._create(job)
+        self.sandbox._wait_for_place(name)
+        self.sandbox.start(job)
+        assert output(list(self.sandbox.watch(name))) == b"given\n"
