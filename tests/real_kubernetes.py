@@ -80,10 +80,10 @@ class RealKubernetes:
         write_keys(self.folder)
         for user, group in USERS.items():
             write_user(self.folder, self.server, user, group)
-        write_node(self.folder, PROGRAM, self._kubelet, self._name, self._name)
-        write_image(self.folder / "image.tar", [*IMAGES, PAUSE_IMAGE])
         self.start_program("etcd", self._etcd_options())
         self.start_api_server()
+        write_node(self.folder, PROGRAM, self._kubelet, self._name, self._name)
+        write_image(self.folder / "image.tar", [*IMAGES, PAUSE_IMAGE])  # a second, while the API server gets ready
         self._start_node()
         self._wait_for("the API server", lambda: self._get("/readyz").is_success)
         for name in ("kube-controller-manager", "kube-scheduler"):
