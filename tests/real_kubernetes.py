@@ -5,7 +5,6 @@ namespace of their own, and all that they ever start or mount ends with those. O
 cgroup, which are removed.
 """
 
-import errno
 import os
 import secrets
 import shutil
@@ -25,24 +24,13 @@ from adapters.embedded.server import LOOPBACK, free_port
 from tests.cluster.image import ROWS, write_image
 from tests.cluster.keys import write_keys, write_user
 from tests.cluster.node import PAUSE_IMAGE, write_node
+from tests.cluster.outside import standing_outside
 from tests.real_kafka import CACHE
 
 PROGRAM = CACHE / "runledger" / "kubernetes-1.34.4" / "node"
 IMAGE = "localhost/runledger/{language}:{version}"
 IMAGES = tuple(IMAGE.format(language=row.language, version=row.version) for row in ROWS)
-CGROUPS = Path("/sys/fs/cgroup")
-SYSCTLS = (
-    "vm/overcommit_memory",
-    "vm/panic_on_oom",
-    "kernel/panic",
-    "kernel/panic_on_oops",
-    "kernel/keys/root_maxkeys",
-    "kernel/keys/root_maxbytes",
-    "net/ipv4/ip_forward",
-)
-"""What a kubelet sets for the whole machine."""
 START_SECONDS = 120
-END_SECONDS = 10
 USERS = {
     "admin": "system:masters",
     "system:kube-controller-manager": "system:masters",
@@ -58,7 +46,7 @@ class RealKubernetes:
         self.folder = folder
         self.port = free_port()
         self._etcd, self._peers, self._kubelet = free_port(), free_port(), free_port()
-        self._name = f"rl{secrets.token_hex(4)}"
+        self.name = f"rl{secrets.token_hex(4)}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @staticmethod
@@ -82,7 +70,7 @@ class RealKubernetes:
             write_user(self.folder, self.server, user, group)
         self.start_program("etcd", self._etcd_options())
         self.start_api_server()
-        write_node(self.folder, PROGRAM, self._kubelet, self._name, self._name)
+        write_node(self.folder, PROGRAM, self._kubelet, self.name, self.name)
         write_image(self.folder / "image.tar", [*IMAGES, PAUSE_IMAGE])  # a second, while the API server gets ready
         self._start_node()
         self._wait_for("the API server", lambda: self._get("/readyz").is_success)
@@ -99,30 +87,9 @@ class RealKubernetes:
     def start_program(self, name: str, options: Sequence[str]) -> None:
         self._spawn(name, [str(PROGRAM), name, *options])
 
-    @contextmanager
-    def outside(self) -> Iterator[None]:
-        """What stands outside of the namespaces, for as long as this lasts."""
-        before = {name: (Path("/proc/sys") / name).read_text() for name in SYSCTLS}
-        for cgroup in self._cgroups():
-            cgroup.mkdir()
-        try:
-            yield
-        finally:
-            for cgroup in self._cgroups():
-                remove_cgroup(cgroup)
-            subprocess.run(["ip", "link", "delete", self._name], check=False, capture_output=True)
-            for name, value in before.items():
-                (Path("/proc/sys") / name).write_text(value)
-
     def stop(self) -> None:
         for name in reversed(list(self._processes)):
             self._end(name)
-
-    def _cgroups(self) -> list[Path]:
-        """In version 1 one for each hierarchy."""
-        if (CGROUPS / "cgroup.procs").exists():
-            return [CGROUPS / self._name]
-        return [parent / self._name for parent in CGROUPS.iterdir() if parent.is_dir() and not parent.is_symlink()]
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -206,28 +173,12 @@ def first_children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def remove_cgroup(cgroup: Path) -> None:
-    """The kernel may still be letting go of its processes."""
-    deadline = time.monotonic() + END_SECONDS
-    for folder, _, _ in os.walk(cgroup, topdown=False):
-        while not _is_removed(Path(folder)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-
-
-def _is_removed(folder: Path) -> bool:
-    try:
-        folder.rmdir()
-    except OSError as problem:
-        return problem.errno != errno.EBUSY
-    return True
-
-
 @contextmanager
 def running_kubernetes(folder: Path) -> Iterator[RealKubernetes]:
     """Leaves nothing behind but the logs."""
     cluster = RealKubernetes(folder)
     with ExitStack() as stack:
-        stack.enter_context(cluster.outside())
+        stack.enter_context(standing_outside(cluster.name))
         stack.callback(cluster.stop)
         cluster.start()
         yield cluster

@@ -11,38 +11,42 @@ from adapters.kubernetes.pod import is_running, pod_of
 from application.ports import Job
 from domain.execution import Limits
 from tests.cluster.image import ROWS
-from tests.real_kubernetes import IMAGES, SYSCTLS, RealKubernetes, running_kubernetes
+from tests.cluster.outside import cgroups, kernel_settings, kernel_settings_kept
+from tests.real_kubernetes import IMAGES, RealKubernetes, running_kubernetes
 
 
 def processes(folder: Path) -> list[str]:
-    ps = subprocess.run(["ps", "-e", "-o", "stat=,args="], check=True, capture_output=True, text=True)
+    ps = subprocess.run(["ps", "-eww", "-o", "stat=,args="], check=True, capture_output=True, text=True)
     return [line for line in ps.stdout.splitlines() if str(folder) in line and not line.startswith("Z")]
 
 
-def outside() -> set[str]:
-    """Everything that a node may leave outside of its folder."""
-    links = subprocess.run(["ip", "-br", "link"], check=True, capture_output=True, text=True).stdout
+def links() -> set[str]:
+    said = subprocess.run(["ip", "-br", "link"], check=True, capture_output=True, text=True).stdout
+    return {line.split("@")[0].split()[0] for line in said.splitlines()}
+
+
+def left_outside(cluster: RealKubernetes) -> set[str]:
+    """Of what a node may leave outside of its folder; another cluster may stand beside it."""
     return {
-        *Path("/proc/mounts").read_text().splitlines(),
-        *(line.split("@")[0].split()[0] for line in links.splitlines()),
-        *(str(found) for found in Path("/sys/fs/cgroup").glob("**/*") if found.name.startswith("rl")),
+        *(line for line in Path("/proc/mounts").read_text().splitlines() if str(cluster.folder) in line),
+        *(str(cgroup) for cgroup in cgroups(cluster.name) if cgroup.exists()),
+        *({cluster.name} & links()),
         *(str(found) for found in map(Path, ("/run/containerd", "/var/lib/kubelet")) if found.exists()),
-        *(f"{name} = {(Path('/proc/sys') / name).read_text()}" for name in SYSCTLS),
     }
 
 
 def test_a_cluster_runs_a_pod_and_leaves_nothing(tmp_path: Path):
     if missing := RealKubernetes.missing():
         pytest.skip(missing)
-    before = outside()
     with running_kubernetes(tmp_path) as real:
         cluster = Cluster(real.kubeconfig(), "smoke")
         prepare(cluster, Ceiling())
         cluster.create_pod(pod_of(Job("sleeper", ROWS[0], b"", b"", Limits()), IMAGES[0]))
         assert any(is_running(pod) for pod in cluster.watch_pod("sleeper", 30))
         assert processes(tmp_path)
+        assert left_outside(real) > {real.name}
     assert processes(tmp_path) == []
-    assert outside() - before == set(), "another cluster may end its pods at the same time"
+    assert left_outside(real) == set()
     assert {left.suffix for left in tmp_path.iterdir()} <= {
         ".log",
         ".crt",
@@ -54,3 +58,18 @@ def test_a_cluster_runs_a_pod_and_leaves_nothing(tmp_path: Path):
         ".toml",
         ".kubeconfig",
     }
+
+
+def test_the_last_of_two_clusters_sets_the_kernel_back(tmp_path: Path):
+    if missing := RealKubernetes.missing():
+        pytest.skip(missing)
+    name = "kernel/keys/root_maxkeys"
+    before = kernel_settings()[name]
+    first, second = (kernel_settings_kept(tmp_path / "kept") for _ in range(2))
+    first.__enter__()
+    second.__enter__()
+    (Path("/proc/sys") / name).write_text(str(int(before) + 1))
+    first.__exit__(None, None, None)
+    assert kernel_settings()[name] == f"{int(before) + 1}\n"
+    second.__exit__(None, None, None)
+    assert kernel_settings()[name] == before
