@@ -22,6 +22,7 @@ from application.ports import (
     Runtimes,
     Sandbox,
     SandboxUnavailable,
+    SandboxUnreachable,
     Seals,
     Task,
     TaskKind,
@@ -95,7 +96,7 @@ class Executor:
         except NoCapacity:
             self._backlog.give_back(task)
             self._backlog.offer([task])
-        except LogUnavailable as problem:
+        except (LogUnavailable, SandboxUnreachable) as problem:
             log.warning("task %s of run %s is tried again: %s", task.kind, task.execution, problem)
             self._backlog.give_back(task)
         except Exception:
@@ -115,7 +116,7 @@ class Executor:
             return
         try:
             self._sandbox.start(self._job(run, run.sandbox))
-        except (NoCapacity, LogUnavailable):
+        except (NoCapacity, LogUnavailable, SandboxUnreachable):
             raise
         except (SandboxUnavailable, Erased, ContentUnreadable) as problem:
             self._give_up(context, run, str(problem) or str(problem.__doc__))

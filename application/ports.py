@@ -384,6 +384,10 @@ class SandboxUnavailable(Exception):
     """Sandboxes cannot be started here; the message says what is missing and how to get it."""
 
 
+class SandboxUnreachable(Exception):
+    """What runs the sandboxes cannot be reached now; nothing of them is lost. Try again in a moment."""
+
+
 class NoCapacity(Exception):
     """All slots are taken; try again when a run has ended."""
 
@@ -393,7 +397,10 @@ class SandboxNotFound(Exception):
 
 
 class Sandbox(Protocol):
-    """Isolated places to run one script each. They outlive the process that started them."""
+    """Isolated places to run one script each. They outlive the process that started them.
+
+    Where they are elsewhere, every method but `free_slots` may raise SandboxUnreachable.
+    """
 
     def start(self, job: Job) -> None:
         """Start it; a second start of the same name changes nothing. Raises NoCapacity, SandboxUnavailable."""

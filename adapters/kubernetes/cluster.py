@@ -13,13 +13,19 @@ import urllib3
 from kubernetes import client, config
 
 from adapters.kubernetes.attachment import Attachment
-from adapters.kubernetes.pod import Pod
-from application.ports import SandboxUnavailable
+from adapters.kubernetes.pod import CLAIMANT, STATE, Pod, State
+from application.ports import SandboxUnreachable
+
+Event = dict[str, Any]
+"""Of a watch: its `type` and its `object`."""
 
 REQUEST_SECONDS = 10.0
 JSON = "application/json"
+RETRIES = 1
+"""A connection that was kept may have been closed; one that cannot be made is not tried for long."""
 UNREACHABLE = "the Kubernetes API server cannot be reached"
-BAD_REQUEST, FORBIDDEN, NOT_FOUND, CONFLICT, INVALID = 400, 403, 404, 409, 422
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 400, 401, 403, 404
+CONFLICT, GONE, INVALID, TOO_MANY, SERVER_ERROR = 409, 410, 422, 429, 500
 
 
 class Refused(Exception):
@@ -32,7 +38,7 @@ class Refused(Exception):
 
 
 class Cluster:
-    """Every method may raise Refused, or SandboxUnavailable where the API server is not reached."""
+    """Every method may raise Refused, or SandboxUnreachable where the API server is away, busy, or knows us no more."""
 
     def __init__(self, kubeconfig: Path, namespace: str) -> None:
         self.namespace = namespace
@@ -48,28 +54,30 @@ class Cluster:
         return pod
 
     def list_pods(self, selector: str) -> Sequence[Pod]:
-        pods: list[Pod] = self.request("GET", self._pods(labelSelector=selector))["items"]
-        return pods
+        return self.list_with_version(selector)[0]
 
-    def watch_pod(self, name: str, seconds: int) -> Iterator[Pod]:
-        """As it is now, then at each change; ends after `seconds`, or when it is deleted."""
-        path = self._pods(watch="true", fieldSelector=f"metadata.name={name}", timeoutSeconds=str(seconds))
+    def list_with_version(self, selector: str) -> tuple[Sequence[Pod], str]:
+        """And from where on to watch them."""
+        answer = self.request("GET", self._pods(labelSelector=selector))
+        return answer["items"], answer["metadata"]["resourceVersion"]
+
+    def watch_pods(self, selector: str, version: str, seconds: int) -> Iterator[Event]:
+        """What happens after `version`, for so long at most; bookmarks are among it, and errors."""
+        query = {"labelSelector": selector, "resourceVersion": version, "timeoutSeconds": str(seconds)}
+        path = self._pods(watch="true", allowWatchBookmarks="true", **query)
         response = self._open("GET", path, None, JSON, timeout=seconds + REQUEST_SECONDS)
         try:
-            for line in _lines(response):
-                event = msgspec.json.decode(line)
-                if event["type"] not in {"ADDED", "MODIFIED"}:
-                    return
-                yield event["object"]
+            yield from map(msgspec.json.decode, _lines(response))
         except urllib3.exceptions.HTTPError as problem:
-            raise SandboxUnavailable(f"{UNREACHABLE}: {problem}") from problem
+            raise SandboxUnreachable(f"{UNREACHABLE}: {problem}") from problem
         finally:
             response.close()
 
-    def change_label(self, name: str, label: str, before: str, after: str) -> bool:
+    def change_state(self, name: str, before: State, after: State, claimant: str) -> bool:
         """False when it was not what it should have been before."""
-        path = f"/metadata/labels/{label.replace('/', '~1')}"
-        patch = [{"op": "test", "path": path, "value": before}, {"op": "replace", "path": path, "value": after}]
+        labels = {STATE: after, CLAIMANT: claimant}
+        patch = [{"op": "test", "path": _label(STATE), "value": before}]
+        patch += [{"op": "add", "path": _label(name), "value": value} for name, value in labels.items()]
         try:
             self.request("PATCH", self._pods(name), body=patch, content=f"{JSON}-patch+json")
         except Refused as refused:
@@ -98,22 +106,30 @@ class Cluster:
         return msgspec.json.decode(self._open(method, path, body, content).data)
 
     def _open(self, method: str, path: str, body: Any, content: str, timeout: float = REQUEST_SECONDS) -> Any:
+        response = self._send(method, path, body, content, timeout)
+        if response.status == UNAUTHORIZED:
+            self._connected = None  # the token has ended; the file may have another by now
+            response = self._send(method, path, body, content, timeout)
+        if response.status in {UNAUTHORIZED, TOO_MANY} or response.status >= SERVER_ERROR:
+            raise SandboxUnreachable(f"{UNREACHABLE}: {_refusal(response.status, response.data).message}")
+        if response.status >= BAD_REQUEST:
+            raise _refusal(response.status, response.data)
+        return response
+
+    def _send(self, method: str, path: str, body: Any, content: str, timeout: float) -> Any:
         api = self._api()
         headers = {"Accept": JSON, "Content-Type": content, **self._headers(api)}
-        url = api.configuration.host + path
         try:
-            response = api.call_api(method, url, headers, body, _request_timeout=timeout).response
-            if response.status >= BAD_REQUEST:
-                raise _refusal(response.status, response.data)
+            return api.call_api(method, api.configuration.host + path, headers, body, _request_timeout=timeout).response
         except urllib3.exceptions.HTTPError as problem:
-            raise SandboxUnavailable(f"{UNREACHABLE}: {problem}") from problem
-        return response
+            raise SandboxUnreachable(f"{UNREACHABLE}: {problem}") from problem
 
     def _api(self) -> client.ApiClient:
         """Of this process: after a fork two would write into one connection."""
         if self._connected is None or self._connected[0] != os.getpid():
-            made = config.new_client_from_config(str(self._kubeconfig), persist_config=False)  # type: ignore[no-untyped-call]
-            self._connected = (os.getpid(), made)
+            configuration = client.Configuration(retries=RETRIES)
+            config.load_kube_config(str(self._kubeconfig), None, configuration, False)  # type: ignore[no-untyped-call]
+            self._connected = (os.getpid(), client.ApiClient(configuration))
         return self._connected[1]
 
     def _headers(self, api: client.ApiClient) -> dict[str, str]:
@@ -124,6 +140,11 @@ class Cluster:
     def _pods(self, *names: str, **query: str) -> str:
         path = "/".join([f"/api/v1/namespaces/{self.namespace}/pods", *(quote(name, safe="") for name in names)])
         return f"{path}?{urlencode(query)}" if query else path
+
+
+def _label(name: str) -> str:
+    """Its place in a pod, for a JSON patch."""
+    return f"/metadata/labels/{name.replace('/', '~1')}"
 
 
 def _refusal(status: int, body: bytes) -> Refused:

@@ -16,6 +16,7 @@ SUPERVISOR = "/usr/libexec/runledger/supervisor"
 """Where an image has it; it is the only thing an image needs besides the language."""
 LABEL = "runledger.dev/sandbox"
 STATE = "runledger.dev/state"
+CLAIMANT = "runledger.dev/claimant"
 NOBODY = "sandbox"
 """The service account that the pods are: it may do nothing, and its token is not mounted."""
 FIRST_UID = 100_000
@@ -90,6 +91,18 @@ def _resources(limits: Limits) -> dict[str, Any]:
 
 def state_of(pod: Pod) -> State:
     return State(pod["metadata"]["labels"][STATE])
+
+
+def sandbox_of(pod: Pod) -> str:
+    """The sandbox that it is; empty while it is nobody's."""
+    name: str = pod["metadata"]["labels"].get(LABEL, "")
+    return name
+
+
+def claimant_of(pod: Pod) -> str:
+    """Which starter's it is, or was."""
+    claimant: str = pod["metadata"]["labels"].get(CLAIMANT, "")
+    return claimant
 
 
 def is_leaving(pod: Pod) -> bool:

@@ -2,23 +2,24 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from adapters.kubernetes import KubernetesSandbox
+from adapters.kubernetes import KubernetesSandbox, sandbox
 from adapters.kubernetes.cluster import FORBIDDEN, Cluster, Refused
 from adapters.kubernetes.namespace import Ceiling, prepare
-from adapters.kubernetes.pod import NOBODY
+from adapters.kubernetes.pod import NOBODY, State, pod_of
 from adapters.supervisor.build import build
-from application.ports import Job, NoCapacity, SandboxUnavailable
+from application.ports import Job, NoCapacity, SandboxNotFound, SandboxUnavailable, SandboxUnreachable
 from domain.execution import Limits, Status
 from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of
 from tests.contracts.sandbox import MIB, SandboxContract, outcome, output
 from tests.faults.processes import wait_until
-from tests.real_kubernetes import IMAGE, RealKubernetes
+from tests.real_kubernetes import IMAGE, IMAGES, RealKubernetes
 
 NAMESPACE = "sandboxes"
 
@@ -45,15 +46,19 @@ def operator(real_kubernetes: RealKubernetes) -> Cluster:
     return Cluster(real_kubernetes.kubeconfig(), NAMESPACE)
 
 
+@pytest.fixture(scope="module")
+def shared(kubeconfig: Path) -> KubernetesSandbox:
+    return KubernetesSandbox(kubeconfig, NAMESPACE, IMAGE)
+
+
 class TestKubernetes(SandboxContract):
     @pytest.fixture(autouse=True)
-    def _open(self, kubeconfig, operator) -> Iterator[None]:
-        self.kubeconfig, self.operator = kubeconfig, operator
-        self.sandbox = KubernetesSandbox(kubeconfig, NAMESPACE, IMAGE)
+    def _open(self, kubeconfig, operator, shared) -> Iterator[None]:
+        self.kubeconfig, self.operator, self.sandbox = kubeconfig, operator, shared
         self.python, self.bash = ROWS
         yield
-        for name in self.sandbox.list():
-            self.sandbox.remove(name)
+        for name in shared.list():
+            shared.remove(name)
 
     def allow(self, pods: int) -> None:
         prepare(self.operator, Ceiling(pods=pods))
@@ -109,8 +114,11 @@ class TestKubernetes(SandboxContract):
     def test_an_unreachable_cluster_is_said(self, tmp_path):
         elsewhere = tmp_path / "kubeconfig"
         elsewhere.write_text(re.sub(r"127.0.0.1:\d+", "127.0.0.1:1", self.kubeconfig.read_text()))
-        with pytest.raises(SandboxUnavailable, match="cannot be reached"):
-            KubernetesSandbox(elsewhere, NAMESPACE, IMAGE).free_slots()
+        self.sandbox = KubernetesSandbox(elsewhere, NAMESPACE, IMAGE)
+        assert "cannot be reached" in self.sandbox.find_problems()[0]
+        assert self.sandbox.free_slots() == 0
+        with pytest.raises(SandboxUnreachable, match="cannot be reached"):
+            self.start(b"pass")
 
     def test_the_kernel_kills_the_scripts_processes_before_the_supervisor(self):
         """As long as one of them is larger: to a node all processes of a pod that asked for little are worth little."""
@@ -151,10 +159,48 @@ class TestKubernetes(SandboxContract):
         assert outcome(list(self.sandbox.watch(name))).status is Status.SUCCEEDED
         assert len(output(list(slow))) == 5_000_001
 
+    def job(self, name: str, script: bytes) -> Job:
+        return Job(name, self.python, script, b"", Limits())
+
     def test_a_starter_that_died_before_it_gave_the_job_is_followed_by_the_next(self):
-        name = "run-orphan-1"
-        job = Job(name, self.python, b"print('given')", b"", Limits())
-        self.sandbox._create(job)
-        self.sandbox._wait_for_place(name)
+        job = self.job("run-orphan-1", b"print('given')")
+        self.sandbox._created(job)
         self.sandbox.start(job)
-        assert output(list(self.sandbox.watch(name))) == b"given\n"
+        assert output(list(self.sandbox.watch(job.sandbox))) == b"given\n"
+
+    def test_a_starter_that_was_cut_off_from_the_pod_it_claimed_makes_it_anew(self):
+        job = self.job("run-cut-off-1", b"print('given')")
+        assert self.sandbox._cluster.create_pod(pod_of(job, IMAGES[0]))
+        assert self.sandbox._cluster.change_state(job.sandbox, State.WAITING, State.CLAIMED, self.sandbox._me)
+        self.sandbox.start(job)
+        assert output(list(self.sandbox.watch(job.sandbox))) == b"given\n"
+
+    def test_a_pod_that_a_dead_starter_claimed_is_made_anew(self, monkeypatch):
+        monkeypatch.setattr(sandbox, "GIVE_SECONDS", 0.5)
+        job = self.job("run-dead-starter-1", b"print('given')")
+        assert self.sandbox._cluster.create_pod(pod_of(job, IMAGES[0]))
+        assert self.sandbox._cluster.change_state(job.sandbox, State.WAITING, State.CLAIMED, "somebody")
+        with ThreadPoolExecutor(1) as pool:
+            watched = pool.submit(lambda: list(self.sandbox.watch(job.sandbox)))
+            self.sandbox.start(job)
+        with suppress(SandboxNotFound):  # in the moment between the two pods
+            assert output(watched.result()) == b"given\n"
+        assert output(list(self.sandbox.watch(job.sandbox))) == b"given\n"
+
+    def test_a_job_that_was_given_while_the_answer_was_lost_is_not_given_again(self, monkeypatch):
+        job = self.job("run-lost-answer-1", b"import uuid; print(uuid.uuid4())")
+        change_state = Cluster.change_state
+
+        def lose_the_answer(cluster: Cluster, name: str, before: State, after: State, claimant: str) -> bool:
+            if after is State.GIVEN:
+                raise SandboxUnreachable
+            return change_state(cluster, name, before, after, claimant)
+
+        monkeypatch.setattr(Cluster, "change_state", lose_the_answer)
+        with pytest.raises(SandboxUnreachable):
+            self.sandbox.start(job)
+        uid = self.operator.read_pod(job.sandbox)["metadata"]["uid"]
+        monkeypatch.undo()
+        self.sandbox.start(job)
+        assert self.operator.read_pod(job.sandbox)["metadata"]["uid"] == uid
+        assert outcome(list(self.sandbox.watch(job.sandbox))).status is Status.SUCCEEDED

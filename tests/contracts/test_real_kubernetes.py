@@ -7,7 +7,7 @@ import pytest
 
 from adapters.kubernetes.cluster import Cluster
 from adapters.kubernetes.namespace import Ceiling, prepare
-from adapters.kubernetes.pod import is_running, pod_of
+from adapters.kubernetes.pod import STATE, is_running, pod_of
 from application.ports import Job
 from domain.execution import Limits
 from tests.cluster.image import ROWS
@@ -42,7 +42,7 @@ def test_a_cluster_runs_a_pod_and_leaves_nothing(tmp_path: Path):
         cluster = Cluster(real.kubeconfig(), "smoke")
         prepare(cluster, Ceiling())
         cluster.create_pod(pod_of(Job("sleeper", ROWS[0], b"", b"", Limits()), IMAGES[0]))
-        assert any(is_running(pod) for pod in cluster.watch_pod("sleeper", 30))
+        assert any(is_running(event["object"]) for event in cluster.watch_pods(STATE, "0", 30))
         assert processes(tmp_path)
         assert left_outside(real) > {real.name}
     assert processes(tmp_path) == []
