@@ -3,12 +3,11 @@
 import sys
 from collections.abc import Callable
 
-from adapters.bubblewrap.runtimes import LocalRuntimes
-from adapters.bubblewrap.sandbox import BubblewrapSandbox
 from adapters.embedded.redis import redis_server
 from adapters.embedded.secantus import Secantus
 from adapters.embedded.server import ProgramMissing
 from ops.containers.api import PAGE
+from ops.sandboxes import runtimes, sandbox
 from ops.settings import Settings
 from ops.up.folder import DataFolder, running
 from ops.up.refused import Refused
@@ -29,12 +28,11 @@ def _python(_: Settings) -> str | None:
 
 
 def _sandbox(settings: Settings) -> str | None:
-    sandbox = BubblewrapSandbox(settings.data, allow_weak=settings.allow_weak_sandbox)
-    return " ".join(sandbox.find_problems()) or None
+    return " ".join(sandbox(settings).find_problems()) or None
 
 
-def _languages(_: Settings) -> str | None:
-    able = [row for row, reason in LocalRuntimes().rows if reason is None]
+def _languages(settings: Settings) -> str | None:
+    able = [row for row, reason in runtimes(settings).rows if reason is None]
     return None if able else "No language can run here; install python3 or bash from the system's packages."
 
 

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +16,11 @@ CONFIG = "RUNLEDGER_CONFIG"
 COMMAND_LINE = "command line"
 SECRET = {"secret": True}
 HIDDEN = "********"
+IN_A_POD = "KUBERNETES_SERVICE_HOST"
+NO_CLUSTER = (
+    "sandbox is kubernetes, but no cluster is named: set kubeconfig (RUNLEDGER_KUBECONFIG) to a file that is there, or "
+    "run in a pod."
+)
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -96,6 +101,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allow_weak_sandbox: Annotated[
         bool, Meta(description="Run scripts even where this machine cannot limit their memory and processes.")
     ] = False
+    sandbox: Annotated[
+        Literal["bubblewrap", "kubernetes"], Meta(description="Where scripts run: on this machine, or on a cluster.")
+    ] = "bubblewrap"
+    kubeconfig: Annotated[
+        str,
+        Meta(
+            description="The cluster, as the path of a file for kubectl; empty in a pod is the cluster that it is in. "
+            "Who may make namespaces there has all made that is missing; the workers then use an account of their own.",
+            pattern="^(/.+)?$",
+        ),
+    ] = ""
+    kubernetes_namespace: Annotated[
+        str,
+        Meta(
+            description="The namespace of the pods, and of nothing else.",
+            pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        ),
+    ] = "runledger-sandboxes"
+    kubernetes_image: Annotated[
+        str, Meta(description="The image of a language version, with {language} and {version} in it.", min_length=1)
+    ] = "runledger/{language}:{version}"
+    kubernetes_runtime_class: Annotated[
+        str, Meta(description="The RuntimeClass of the pods, such as gVisor's; empty uses the cluster's own.")
+    ] = ""
+    kubernetes_user_namespaces: Annotated[
+        bool, Meta(description="Give each pod a user namespace of its own (hostUsers: false), where nodes can.")
+    ] = False
     max_wall_seconds: Annotated[
         float, Meta(description="The most seconds that a run may ask for.", ge=1, le=86_400)
     ] = 300.0
@@ -167,7 +199,14 @@ def load(environ: Mapping[str, str] | None = None, **command_line: Any) -> Setti
     values = {given.key: checked(given) for given in givens}
     if not values.get("http", True):
         raise SettingsInvalid("http is false, but HTTPS is not there yet: leave http out or set it to true.")
-    return Settings(**values, sources={given.key: given.source for given in givens})
+    settings = Settings(**values, sources={given.key: given.source for given in givens})
+    if settings.sandbox == "kubernetes" and not has_cluster(settings, environ):
+        raise SettingsInvalid(NO_CLUSTER)
+    return settings
+
+
+def has_cluster(settings: Settings, environ: Mapping[str, str]) -> bool:
+    return Path(settings.kubeconfig).is_file() if settings.kubeconfig else IN_A_POD in environ
 
 
 def shown(settings: Settings) -> list[Shown]:

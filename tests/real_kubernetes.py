@@ -21,6 +21,7 @@ import msgspec
 import pytest
 
 from adapters.embedded.server import LOOPBACK, free_port
+from adapters.kubernetes import Place
 from tests.cluster.image import ROWS, write_image
 from tests.cluster.keys import write_keys, write_user
 from tests.cluster.node import PAUSE_IMAGE, write_node
@@ -28,8 +29,8 @@ from tests.cluster.outside import standing_outside
 from tests.real_kafka import CACHE
 
 PROGRAM = CACHE / "runledger" / "kubernetes-1.34.4" / "node"
-IMAGE = "localhost/runledger/{language}:{version}"
-IMAGES = tuple(IMAGE.format(language=row.language, version=row.version) for row in ROWS)
+PLACE = Place("localhost/runledger/{language}:{version}")
+IMAGES = tuple(map(PLACE.image_of, ROWS))
 START_SECONDS = 120
 USERS = {
     "admin": "system:masters",

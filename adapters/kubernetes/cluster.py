@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -37,12 +37,22 @@ class Refused(Exception):
         self.message = message
 
 
+class Credentials(Protocol):
+    """Others than those of the kubeconfig."""
+
+    def token(self) -> str | None: ...
+
+    def forget(self) -> None: ...
+
+
 class Cluster:
     """Every method may raise Refused, or SandboxUnreachable where the API server is away, busy, or knows us no more."""
 
-    def __init__(self, kubeconfig: Path, namespace: str) -> None:
+    def __init__(self, kubeconfig: Path | None, namespace: str, account: "Credentials | None" = None) -> None:
+        """Without a kubeconfig, the cluster is the one that this process is a pod of."""
         self.namespace = namespace
         self._kubeconfig = kubeconfig
+        self._account = account
         self._connected: tuple[int, client.ApiClient] | None = None
 
     def create_pod(self, pod: Pod) -> Pod:
@@ -108,7 +118,7 @@ class Cluster:
     def _open(self, method: str, path: str, body: Any, content: str, timeout: float = REQUEST_SECONDS) -> Any:
         response = self._send(method, path, body, content, timeout)
         if response.status == UNAUTHORIZED:
-            self._connected = None  # the token has ended; the file may have another by now
+            self._renew()
             response = self._send(method, path, body, content, timeout)
         if response.status in {UNAUTHORIZED, TOO_MANY} or response.status >= SERVER_ERROR:
             raise SandboxUnreachable(f"{UNREACHABLE}: {_refusal(response.status, response.data).message}")
@@ -124,15 +134,31 @@ class Cluster:
         except urllib3.exceptions.HTTPError as problem:
             raise SandboxUnreachable(f"{UNREACHABLE}: {problem}") from problem
 
+    def _renew(self) -> None:
+        """What says who we are has ended; the file may have another by now, and so may who gave it."""
+        self._connected = None
+        if self._account:
+            self._account.forget()
+
     def _api(self) -> client.ApiClient:
         """Of this process: after a fork two would write into one connection."""
         if self._connected is None or self._connected[0] != os.getpid():
-            configuration = client.Configuration(retries=RETRIES)
-            config.load_kube_config(str(self._kubeconfig), None, configuration, False)  # type: ignore[no-untyped-call]
-            self._connected = (os.getpid(), client.ApiClient(configuration))
+            self._connected = (os.getpid(), client.ApiClient(self._configuration()))
         return self._connected[1]
 
+    def _configuration(self) -> client.Configuration:
+        configuration = client.Configuration(retries=RETRIES)
+        try:
+            _load(self._kubeconfig, configuration)
+        except Exception as problem:  # whatever reading YAML, base64 and PEM may raise
+            raise SandboxUnreachable(f"{self._kubeconfig} says nothing of a cluster: {problem}") from problem
+        if self._account and self._account.token():
+            configuration.cert_file = configuration.key_file = None  # a certificate would come before the token
+        return configuration
+
     def _headers(self, api: client.ApiClient) -> dict[str, str]:
+        if self._account and (token := self._account.token()):
+            return {"Authorization": f"Bearer {token}"}
         headers: dict[str, str] = {}
         api.update_params_for_auth(headers, [], ["BearerToken"], "", "GET", None)
         return headers
@@ -140,6 +166,13 @@ class Cluster:
     def _pods(self, *names: str, **query: str) -> str:
         path = "/".join([f"/api/v1/namespaces/{self.namespace}/pods", *(quote(name, safe="") for name in names)])
         return f"{path}?{urlencode(query)}" if query else path
+
+
+def _load(kubeconfig: Path | None, into: client.Configuration) -> None:
+    if kubeconfig is None:
+        config.load_incluster_config(into)  # type: ignore[no-untyped-call]
+    else:
+        config.load_kube_config(str(kubeconfig), None, into, False)  # type: ignore[no-untyped-call]
 
 
 def _label(name: str) -> str:

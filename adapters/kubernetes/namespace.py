@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from adapters.kubernetes.cluster import CONFLICT, Cluster, Refused
-from adapters.kubernetes.pod import NET_SECONDS, NOBODY
+from adapters.kubernetes.pod import NOBODY
 
 Manifest = dict[str, Any]
 
@@ -16,6 +16,7 @@ RULES = [
     {"apiGroups": [""], "resources": ["pods/attach"], "verbs": ["create", "get"]},
     {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
 ]
+TOKEN_SECONDS = 3600
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -86,7 +87,7 @@ def _collection(manifest: Manifest) -> str:
     return f"{root}/namespaces/{namespace}/{kind}" if namespace else f"{root}/{kind}"
 
 
-def token(cluster: Cluster, seconds: int = NET_SECONDS) -> str:
+def token(cluster: Cluster, seconds: int = TOKEN_SECONDS) -> str:
     """A new token of the workers' account; needs an operator's rights."""
     path = f"/api/v1/namespaces/{cluster.namespace}/serviceaccounts/{ACCOUNT}/token"
     answer = cluster.request("POST", path, body={"spec": {"expirationSeconds": seconds}})

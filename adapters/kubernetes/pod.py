@@ -5,8 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from adapters.supervisor.records import WORK
-from application.ports import Job
+from application.ports import Job, Runtime
 from domain.execution import Limits, Outcome, Status
 
 Pod = dict[str, Any]
@@ -30,6 +32,20 @@ CANNOT_START = {"CreateContainerError", "CreateContainerConfigError", "RunContai
 CANNOT_PULL = {"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 
 
+class Place(msgspec.Struct, frozen=True):
+    """How pods are on this cluster."""
+
+    image: str
+    """A pattern with {language} and {version}."""
+    runtime_class: str = ""
+    """Such as gVisor's; empty for the cluster's usual one."""
+    user_namespaces: bool = False
+    """Each pod in a user namespace of its own: needs containerd 2 or CRI-O, and Linux 6.3."""
+
+    def image_of(self, runtime: Runtime) -> str:
+        return self.image.format(language=runtime.language, version=runtime.version)
+
+
 class State(StrEnum):
     """How far a pod is with its job."""
 
@@ -38,7 +54,7 @@ class State(StrEnum):
     GIVEN = "given"
 
 
-def pod_of(job: Job, image: str) -> Pod:
+def pod_of(job: Job, place: Place) -> Pod:
     """Hardened as the policy `restricted` wants it, and further."""
     uid = FIRST_UID + secrets.randbelow(UIDS)
     folders = {"work": WORK, "tmp": "/tmp", "shm": "/dev/shm"}  # noqa: S108  # the sandbox's own
@@ -50,6 +66,8 @@ def pod_of(job: Job, image: str) -> Pod:
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "hostname": "sandbox",
+            **({"runtimeClassName": place.runtime_class} if place.runtime_class else {}),
+            **({"hostUsers": False} if place.user_namespaces else {}),
             "activeDeadlineSeconds": int(job.limits.wall_seconds) + NET_SECONDS,
             "terminationGracePeriodSeconds": SECONDS_TO_LEAVE,
             "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -57,7 +75,7 @@ def pod_of(job: Job, image: str) -> Pod:
             "containers": [
                 {
                     "name": "run",
-                    "image": image,
+                    "image": place.image_of(job.runtime),
                     "imagePullPolicy": "IfNotPresent",
                     "command": [SUPERVISOR],
                     "workingDir": WORK,

@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from adapters.kubernetes.attachment import NotAttached
 from adapters.kubernetes.cluster import CONFLICT, FORBIDDEN, NOT_FOUND, Cluster, Refused
@@ -19,6 +18,7 @@ from adapters.kubernetes.mirror import Mirror
 from adapters.kubernetes.pod import (
     LABEL,
     STATE,
+    Place,
     Pod,
     State,
     claimant_of,
@@ -39,7 +39,6 @@ from application.ports import (
     Frame,
     Job,
     NoCapacity,
-    Runtime,
     SandboxNotFound,
     SandboxUnavailable,
     SandboxUnreachable,
@@ -57,11 +56,11 @@ AWAY_SECONDS = 1.0
 
 
 class KubernetesSandbox:
-    """Runs in one namespace, at most `slots` at once. `image` is a pattern with {language} and {version}."""
+    """Runs in one namespace, at most `slots` at once."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, image: str, slots: int = 64) -> None:
-        self._cluster = Cluster(kubeconfig, namespace)
-        self._image = image
+    def __init__(self, cluster: Cluster, place: Place, slots: int = 64) -> None:
+        self._cluster = cluster
+        self._place = place
         self._slots = slots
         self._me = secrets.token_hex(8)
         self._giving: set[str] = set()
@@ -118,9 +117,6 @@ class KubernetesSandbox:
             return [f"Kubernetes: {problem}."]
         return []
 
-    def image_of(self, runtime: Runtime) -> str:
-        return self._image.format(language=runtime.language, version=runtime.version)
-
     # To its job -----------------------------------------------------------------------------------------------
 
     def _is_started(self, job: Job) -> bool:
@@ -137,7 +133,7 @@ class KubernetesSandbox:
     def _created(self, job: Job) -> Pod:
         """Now, or at an earlier try."""
         try:
-            return self._cluster.create_pod(pod_of(job, self.image_of(job.runtime)))
+            return self._cluster.create_pod(pod_of(job, self._place))
         except Refused as refused:
             if refused.status == FORBIDDEN and "exceeded quota" in refused.message:
                 raise NoCapacity from refused

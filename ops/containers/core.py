@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 from dependency_injector import containers, providers
 from redis import Redis
 
-from adapters.bubblewrap.runtimes import LocalRuntimes
 from adapters.files.replays import Files
 from adapters.kafka.framing import Framing, framed, plain
 from adapters.mongo.chunks import Chunks
@@ -43,6 +42,7 @@ from domain.events import EVENTS
 from domain.execution import Limits
 from domain.replay import Kind
 from ops.master_key import master_keys
+from ops.sandboxes import runtimes
 from ops.settings import Settings
 from ops.up import folder
 from projections.beside import Beside
@@ -131,7 +131,7 @@ class Core(containers.DeclarativeContainer):
     open_runs = providers.Singleton(MongoOpenRuns, read_models)
     sessions = providers.Singleton(MongoSessions, database)
 
-    runtimes = providers.Singleton(LocalRuntimes)
+    runtimes = providers.Singleton(runtimes, settings)
     accounts = providers.Singleton(
         Accounts,
         log,

@@ -3,7 +3,6 @@
 from dependency_injector import providers
 from opentelemetry.metrics import get_meter
 
-from adapters.bubblewrap.sandbox import BubblewrapSandbox
 from adapters.kafka.dead_letters import DeadLetterTopic
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.relay import Relay
@@ -26,6 +25,7 @@ from application.results import Results
 from domain.pool import Places
 from ops.containers.core import Core
 from ops.hands import Processes
+from ops.sandboxes import sandbox
 from ops.settings import Settings
 from projections.hands import Own
 from projections.maintenance import Maintenance
@@ -52,12 +52,7 @@ class Workers(Core):
 
     store_id = providers.Callable(lambda journal: lambda: journal.store.id, Core.journal)
 
-    sandbox = providers.Singleton(
-        BubblewrapSandbox,
-        Core.settings.provided.data,
-        Core.settings.provided.slots,
-        Core.settings.provided.allow_weak_sandbox,
-    )
+    sandbox = providers.Singleton(sandbox, Core.settings)
     executor_tasks = providers.Singleton(
         MongoTasks, Core.read_models, providers.Object(EXECUTOR), providers.Object(Task)
     )

@@ -57,7 +57,7 @@ class System:
         """What can be known to fail is refused before anything starts."""
         if not port_is_free(self.settings.port):
             raise PortTaken(port=self.settings.port)
-        if not shutil.which("bwrap"):
+        if self.settings.sandbox == "bubblewrap" and not shutil.which("bwrap"):
             raise ProgramNotInstalled(program="bubblewrap", remedy="Install it: apt-get install bubblewrap")
         master_keys(self.settings)
 

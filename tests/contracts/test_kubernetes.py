@@ -11,7 +11,7 @@ import pytest
 from adapters.kubernetes import KubernetesSandbox, sandbox
 from adapters.kubernetes.cluster import FORBIDDEN, Cluster, Refused
 from adapters.kubernetes.namespace import Ceiling, prepare
-from adapters.kubernetes.pod import NOBODY, State, pod_of
+from adapters.kubernetes.pod import NOBODY, Place, State, pod_of
 from adapters.supervisor.build import build
 from application.ports import Job, NoCapacity, SandboxNotFound, SandboxUnavailable, SandboxUnreachable
 from domain.execution import Limits, Status
@@ -19,7 +19,7 @@ from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of
 from tests.contracts.sandbox import MIB, SandboxContract, outcome, output
 from tests.faults.processes import wait_until
-from tests.real_kubernetes import IMAGE, IMAGES, RealKubernetes
+from tests.real_kubernetes import PLACE, RealKubernetes
 
 NAMESPACE = "sandboxes"
 
@@ -48,7 +48,7 @@ def operator(real_kubernetes: RealKubernetes) -> Cluster:
 
 @pytest.fixture(scope="module")
 def shared(kubeconfig: Path) -> KubernetesSandbox:
-    return KubernetesSandbox(kubeconfig, NAMESPACE, IMAGE)
+    return KubernetesSandbox(Cluster(kubeconfig, NAMESPACE), PLACE)
 
 
 class TestKubernetes(SandboxContract):
@@ -106,7 +106,7 @@ class TestKubernetes(SandboxContract):
         assert name not in self.sandbox.list()
 
     def test_an_image_that_cannot_be_had_is_said_and_leaves_nothing(self):
-        self.sandbox = KubernetesSandbox(self.kubeconfig, NAMESPACE, "127.0.0.1:1/{language}:{version}")
+        self.sandbox = KubernetesSandbox(Cluster(self.kubeconfig, NAMESPACE), Place("127.0.0.1:1/{language}:{version}"))
         with pytest.raises(SandboxUnavailable, match=r"the image 127.0.0.1:1/python:3[.0-9]+ cannot be had"):
             self.start(b"pass", name="run-no-image-1")
         assert self.sandbox.list() == []
@@ -114,7 +114,7 @@ class TestKubernetes(SandboxContract):
     def test_an_unreachable_cluster_is_said(self, tmp_path):
         elsewhere = tmp_path / "kubeconfig"
         elsewhere.write_text(re.sub(r"127.0.0.1:\d+", "127.0.0.1:1", self.kubeconfig.read_text()))
-        self.sandbox = KubernetesSandbox(elsewhere, NAMESPACE, IMAGE)
+        self.sandbox = KubernetesSandbox(Cluster(elsewhere, NAMESPACE), PLACE)
         assert "cannot be reached" in self.sandbox.find_problems()[0]
         assert self.sandbox.free_slots() == 0
         with pytest.raises(SandboxUnreachable, match="cannot be reached"):
@@ -170,7 +170,7 @@ class TestKubernetes(SandboxContract):
 
     def test_a_starter_that_was_cut_off_from_the_pod_it_claimed_makes_it_anew(self):
         job = self.job("run-cut-off-1", b"print('given')")
-        assert self.sandbox._cluster.create_pod(pod_of(job, IMAGES[0]))
+        assert self.sandbox._cluster.create_pod(pod_of(job, PLACE))
         assert self.sandbox._cluster.change_state(job.sandbox, State.WAITING, State.CLAIMED, self.sandbox._me)
         self.sandbox.start(job)
         assert output(list(self.sandbox.watch(job.sandbox))) == b"given\n"
@@ -178,7 +178,7 @@ class TestKubernetes(SandboxContract):
     def test_a_pod_that_a_dead_starter_claimed_is_made_anew(self, monkeypatch):
         monkeypatch.setattr(sandbox, "GIVE_SECONDS", 0.5)
         job = self.job("run-dead-starter-1", b"print('given')")
-        assert self.sandbox._cluster.create_pod(pod_of(job, IMAGES[0]))
+        assert self.sandbox._cluster.create_pod(pod_of(job, PLACE))
         assert self.sandbox._cluster.change_state(job.sandbox, State.WAITING, State.CLAIMED, "somebody")
         with ThreadPoolExecutor(1) as pool:
             watched = pool.submit(lambda: list(self.sandbox.watch(job.sandbox)))

@@ -12,7 +12,7 @@ from application.ports import Job
 from domain.execution import Limits
 from tests.cluster.image import ROWS
 from tests.cluster.outside import cgroups, kernel_settings, kernel_settings_kept
-from tests.real_kubernetes import IMAGES, RealKubernetes, running_kubernetes
+from tests.real_kubernetes import PLACE, RealKubernetes, running_kubernetes
 
 
 def processes(folder: Path) -> list[str]:
@@ -41,7 +41,7 @@ def test_a_cluster_runs_a_pod_and_leaves_nothing(tmp_path: Path):
     with running_kubernetes(tmp_path) as real:
         cluster = Cluster(real.kubeconfig(), "smoke")
         prepare(cluster, Ceiling())
-        cluster.create_pod(pod_of(Job("sleeper", ROWS[0], b"", b"", Limits()), IMAGES[0]))
+        cluster.create_pod(pod_of(Job("sleeper", ROWS[0], b"", b"", Limits()), PLACE))
         assert any(is_running(event["object"]) for event in cluster.watch_pods(STATE, "0", 30))
         assert processes(tmp_path)
         assert left_outside(real) > {real.name}

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +18,12 @@ from application.ports import Frame, Job, SandboxNotFound, SandboxUnreachable
 from domain.execution import Limits, Status
 from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of
+from tests.cluster.system import data_for
 from tests.contracts.sandbox import numbers, outcome, output
 from tests.faults.processes import wait_until
-from tests.real_kubernetes import IMAGE, IMAGES, RealKubernetes, running_kubernetes
+from tests.journeys.conftest import execute, result_of
+from tests.real_kubernetes import PLACE, RealKubernetes, running_kubernetes
+from tests.system import running_on
 
 NAMESPACE = "away"
 RUNS = 20
@@ -68,7 +73,7 @@ def watch(sandbox: KubernetesSandbox, name: str) -> list[Frame]:
 def test_twenty_runs_end_as_they_would_have_though_the_api_server_was_away_for_half_a_minute(
     real: RealKubernetes, cluster: Cluster
 ):
-    sandbox = KubernetesSandbox(real.kubeconfig(NAMESPACE), NAMESPACE, IMAGE)
+    sandbox = KubernetesSandbox(Cluster(real.kubeconfig(NAMESPACE), NAMESPACE), PLACE)
     with ThreadPoolExecutor(2 * RUNS) as pool:
         starts = [pool.submit(start, sandbox, job(number)) for number in range(RUNS)]
         watches = [pool.submit(watch, sandbox, job(number).sandbox) for number in range(RUNS)]
@@ -85,6 +90,21 @@ def test_twenty_runs_end_as_they_would_have_though_the_api_server_was_away_for_h
     assert len(cluster.list_pods(STATE)) == RUNS
     for name in sandbox.list():
         sandbox.remove(name)
+
+
+def test_a_system_that_starts_before_its_cluster_runs_what_was_asked_for_meanwhile(
+    real: RealKubernetes, tmp_path: Path
+):
+    real.stop_api_server()
+    with (
+        running_on(data_for(real, "late", tmp_path / "data")) as system,
+        closing(system.log_in()) as api,
+    ):
+        runs = [execute(api, f"print({number})", version=ROWS[0].version) for number in range(3)]
+        time.sleep(5)
+        assert api.get(f"/executions/{runs[0]}").json()["status"] == "queued"
+        real.start_api_server()
+        assert [result_of(api, run)["status"] for run in runs] == ["succeeded"] * 3
 
 
 def names(mirror: Mirror) -> set[str]:
@@ -118,7 +138,7 @@ def test_whatever_ends_a_watch_the_pods_are_listed_again(cluster: Cluster, monke
     monkeypatch.setattr(Cluster, "watch_pods", watch_or_break)
     mirror = Mirror(cluster, STATE)
     wait_until(lambda: mirror.lists == 2, "they are listed again")
-    cluster.create_pod(pod_of(Job("seen-1", ROWS[0], b"", b"", Limits()), IMAGES[0]))
+    cluster.create_pod(pod_of(Job("seen-1", ROWS[0], b"", b"", Limits()), PLACE))
     wait_until(lambda: "seen-1" in names(mirror), "the new watch sees a new pod")
     cluster.delete_pod("seen-1")
     wait_until(lambda: "seen-1" not in names(mirror), "and sees it go")

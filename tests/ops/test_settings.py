@@ -64,6 +64,10 @@ def test_a_child_that_gets_the_environment_has_the_same_settings(data):
         ({"RUNLEDGER_MONGO_URL": "localhost"}, "RUNLEDGER_MONGO_URL.*mongodb://"),
         ({"RUNLEDGER_KAFKA_SERVERS": "localhost"}, "RUNLEDGER_KAFKA_SERVERS.*host:port"),
         ({"RUNLEDGER_HTTP": "false"}, "http is false"),
+        ({"RUNLEDGER_SANDBOX": "docker"}, "RUNLEDGER_SANDBOX.*docker.*on this machine, or on a cluster"),
+        ({"RUNLEDGER_SANDBOX": "kubernetes"}, "no cluster is named: set kubeconfig"),
+        ({"RUNLEDGER_SANDBOX": "kubernetes", "RUNLEDGER_KUBECONFIG": "/nowhere"}, "to a file that is there"),
+        ({"RUNLEDGER_KUBERNETES_NAMESPACE": "No/Name"}, "RUNLEDGER_KUBERNETES_NAMESPACE"),
         ({"RUNLEDGER_CONFIG": "/nowhere/at.toml"}, "/nowhere/at.toml cannot be read"),
     ],
 )
