@@ -6,6 +6,7 @@ from collections.abc import Callable
 from adapters.embedded.redis import redis_server
 from adapters.embedded.secantus import Secantus
 from adapters.embedded.server import ProgramMissing
+from domain.execution import Limits
 from ops.containers.api import PAGE
 from ops.sandboxes import runtimes, sandbox
 from ops.settings import Settings
@@ -28,7 +29,7 @@ def _python(_: Settings) -> str | None:
 
 
 def _sandbox(settings: Settings) -> str | None:
-    return " ".join(sandbox(settings).find_problems()) or None
+    return " ".join(sandbox(settings, Limits()).find_problems()) or None
 
 
 def _languages(settings: Settings) -> str | None:

@@ -7,7 +7,11 @@ from typing import Protocol
 from adapters.bubblewrap.runtimes import LocalRuntimes
 from adapters.bubblewrap.sandbox import BubblewrapSandbox
 from application.ports import Runtime, Runtimes, Sandbox
+from domain.execution import Limits
 from ops.settings import Settings
+
+WARM_AT_ONCE = 16
+"""The pods that wait for a run, beyond those that have one; a run for which there is no room takes such a place."""
 
 
 class Examined(Sandbox, Protocol):
@@ -21,20 +25,22 @@ class Catalogue(Runtimes, Protocol):
         """Every row, and why it cannot run if it cannot."""
 
 
-def sandbox(settings: Settings) -> Examined:
+def sandbox(settings: Settings, limits: Limits) -> Examined:
+    """`limits`: what most runs have."""
     if settings.sandbox == "bubblewrap":
         return BubblewrapSandbox(settings.data, settings.slots, settings.allow_weak_sandbox)
     from adapters.kubernetes import Account, Ceiling, Cluster, KubernetesSandbox, Place  # noqa: PLC0415
 
     kubeconfig = Path(settings.kubeconfig) if settings.kubeconfig else None
     namespace = settings.kubernetes_namespace
-    account = Account(Cluster(kubeconfig, namespace), Ceiling(pods=settings.slots))
+    account = Account(Cluster(kubeconfig, namespace), Ceiling(pods=settings.slots + WARM_AT_ONCE))
     place = Place(
         settings.kubernetes_image,
         settings.kubernetes_runtime_class,
         user_namespaces=settings.kubernetes_user_namespaces,
     )
-    return KubernetesSandbox(Cluster(kubeconfig, namespace, account), place, settings.slots)
+    workers = Cluster(kubeconfig, namespace, account)
+    return KubernetesSandbox(workers, place, settings.slots, settings.kubernetes_warm_pods, limits)
 
 
 def runtimes(settings: Settings) -> Catalogue:

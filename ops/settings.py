@@ -128,6 +128,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kubernetes_user_namespaces: Annotated[
         bool, Meta(description="Give each pod a user namespace of its own (hostUsers: false), where nodes can.")
     ] = False
+    kubernetes_warm_pods: Annotated[
+        int, Meta(description="How many pods wait for a run, of each language version asked for lately.", ge=0, le=100)
+    ] = 1
     max_wall_seconds: Annotated[
         float, Meta(description="The most seconds that a run may ask for.", ge=1, le=86_400)
     ] = 300.0

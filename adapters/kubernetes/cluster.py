@@ -13,7 +13,7 @@ import urllib3
 from kubernetes import client, config
 
 from adapters.kubernetes.attachment import Attachment
-from adapters.kubernetes.pod import CLAIMANT, STATE, Pod, State
+from adapters.kubernetes.pod import CLAIMANT, LABEL, STATE, Pod, State, is_leaving
 from application.ports import SandboxUnreachable
 
 Event = dict[str, Any]
@@ -66,6 +66,10 @@ class Cluster:
     def list_pods(self, selector: str) -> Sequence[Pod]:
         return self.list_with_version(selector)[0]
 
+    def pods_of(self, sandbox: str) -> Sequence[Pod]:
+        """One, save when two starters began at once."""
+        return [pod for pod in self.list_pods(f"{LABEL}={sandbox}") if not is_leaving(pod)]
+
     def list_with_version(self, selector: str) -> tuple[Sequence[Pod], str]:
         """And from where on to watch them."""
         answer = self.request("GET", self._pods(labelSelector=selector))
@@ -83,9 +87,9 @@ class Cluster:
         finally:
             response.close()
 
-    def change_state(self, name: str, before: State, after: State, claimant: str) -> bool:
+    def change_state(self, name: str, before: State, after: State, claimant: str, sandbox: str) -> bool:
         """False when it was not what it should have been before."""
-        labels = {STATE: after, CLAIMANT: claimant}
+        labels = {STATE: after, CLAIMANT: claimant, LABEL: sandbox}
         patch = [{"op": "test", "path": _label(STATE), "value": before}]
         patch += [{"op": "add", "path": _label(name), "value": value} for name, value in labels.items()]
         try:
@@ -97,7 +101,12 @@ class Cluster:
         return True
 
     def delete_pod(self, name: str) -> None:
-        self.request("DELETE", self._pods(name))
+        """Harmless when there is none."""
+        try:
+            self.request("DELETE", self._pods(name))
+        except Refused as refused:
+            if refused.status != NOT_FOUND:
+                raise
 
     @contextmanager
     def attach(self, name: str) -> Iterator[Attachment]:

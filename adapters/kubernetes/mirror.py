@@ -1,6 +1,7 @@
 """What pods there are, kept up to date by one watch for all who wait."""
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from threading import Condition, Thread
@@ -29,16 +30,27 @@ class Mirror:
     def __init__(self, cluster: Cluster, label: str) -> None:
         self._cluster = cluster
         self._label = label
+        self._process = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Once in this process: a fork takes no threads with it."""
+        if self._process == os.getpid():
+            return
+        self._process = os.getpid()
         self._pods: dict[str, Pod] = {}
         self._changed = Condition()
         self._trouble: Exception | None = SandboxUnreachable("the pods have not been listed yet")
         self._may_come = True
+        self._seen = 0
+        """Up to which version of the cluster's state this is what there is."""
         self.lists = 0
         """How often all of them were listed."""
         Thread(target=self._run, name="pods", daemon=True).start()
 
     def pods(self) -> list[Pod]:
         """As far as is known here. Raises SandboxUnreachable while that is nothing certain."""
+        self._begin()
         with self._changed:
             self._changed.wait_for(lambda: not self._may_come, FIRST_LIST_SECONDS)
             if self._trouble:
@@ -47,16 +59,17 @@ class Mirror:
 
     def when(self, pod: Pod, is_so: Callable[[Pod], object], seconds: float) -> Pod | None:
         """This pod, as soon as that is so; None when it is gone, or it takes longer than this."""
-        seen, now = False, pod
+        self._begin()
+        now = pod
 
         def is_decided() -> bool:
-            nonlocal seen, now
+            nonlocal now
             known = self._pods.get(pod["metadata"]["name"])
             is_there = known is not None and known["metadata"]["uid"] == pod["metadata"]["uid"]
-            seen = seen or is_there
             if known and is_there and version_of(known) > version_of(now):
                 now = known
-            return bool(is_so(now)) or (seen and not is_there)
+            is_gone = not is_there and version_of(now) <= self._seen
+            return bool(is_so(now)) or is_gone
 
         with self._changed:
             self._changed.wait_for(is_decided, seconds)
@@ -94,6 +107,7 @@ class Mirror:
         pods, version = self._cluster.list_with_version(self._label)
         with self._changed:
             self._pods = {pod["metadata"]["name"]: pod for pod in pods}
+            self._seen = int(version)
             self.lists += 1
         self._note(None)
         return version
@@ -119,8 +133,9 @@ class Mirror:
                 self._pods.pop(metadata["name"], None)
             elif kind != "BOOKMARK":
                 self._pods[metadata["name"]] = pod
+            version: str = metadata["resourceVersion"]
+            self._seen = int(version)
             self._changed.notify_all()
-        version: str = metadata["resourceVersion"]
         return version
 
 

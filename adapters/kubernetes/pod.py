@@ -1,7 +1,7 @@
 """The pod of one run, and what its status says."""
 
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -16,9 +16,12 @@ Pod = dict[str, Any]
 
 SUPERVISOR = "/usr/libexec/runledger/supervisor"
 """Where an image has it; it is the only thing an image needs besides the language."""
+LAST_WORDS = "/usr/libexec/runledger/private/last-words"
+"""A file of the node's disk that everybody in a pod may write to, in a folder of the image that is root's alone."""
 LABEL = "runledger.dev/sandbox"
 STATE = "runledger.dev/state"
 CLAIMANT = "runledger.dev/claimant"
+POOL = "runledger.dev/pool"
 NOBODY = "sandbox"
 """The service account that the pods are: it may do nothing, and its token is not mounted."""
 FIRST_UID = 100_000
@@ -79,6 +82,7 @@ def pod_of(job: Job, place: Place) -> Pod:
                     "imagePullPolicy": "IfNotPresent",
                     "command": [SUPERVISOR],
                     "workingDir": WORK,
+                    "terminationMessagePath": LAST_WORDS,
                     "stdin": True,
                     "stdinOnce": False,
                     "volumeMounts": [{"name": name, "mountPath": path} for name, path in folders.items()],
@@ -96,6 +100,30 @@ def pod_of(job: Job, place: Place) -> Pod:
     }
 
 
+def warm_pod(runtime: Runtime, limits: Limits, place: Place) -> Pod:
+    """Nobody's yet: it waits for the job of a run with these limits."""
+    pod = pod_of(Job(f"warm-{secrets.token_hex(8)}", runtime, b"", b"", limits), place)
+    pod["metadata"]["labels"] = {STATE: State.WAITING, POOL: pool_of(runtime)}
+    return pod
+
+
+def pool_of(runtime: Runtime) -> str:
+    return f"{runtime.language}-{runtime.version}"
+
+
+def is_idle(pod: Pod) -> bool:
+    """It waits in a pool."""
+    return POOL in pod["metadata"]["labels"] and state_of(pod) is State.WAITING and not is_leaving(pod)
+
+
+def is_of(pool: str, pod: Pod) -> bool:
+    return bool(pod["metadata"]["labels"].get(POOL) == pool)
+
+
+def age_of(pod: Pod) -> timedelta:
+    return datetime.now(UTC) - datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+
+
 def _in_memory(name: str, size: int) -> dict[str, Any]:
     return {"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": str(size)}}
 
@@ -109,6 +137,10 @@ def _resources(limits: Limits) -> dict[str, Any]:
 
 def state_of(pod: Pod) -> State:
     return State(pod["metadata"]["labels"][STATE])
+
+
+def has_its_job(pod: Pod) -> bool:
+    return state_of(pod) is State.GIVEN
 
 
 def sandbox_of(pod: Pod) -> str:

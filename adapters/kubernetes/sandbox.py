@@ -6,79 +6,49 @@ nobody watches it, so a claimed pod whose starter is dead, or was cut off, is re
 """
 
 import logging
-import os
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from adapters.kubernetes.attachment import NotAttached
-from adapters.kubernetes.cluster import CONFLICT, FORBIDDEN, NOT_FOUND, Cluster, Refused
+from adapters.kubernetes.cluster import Cluster, Refused
 from adapters.kubernetes.mirror import Mirror
-from adapters.kubernetes.pod import (
-    LABEL,
-    STATE,
-    Place,
-    Pod,
-    State,
-    claimant_of,
-    ending_of,
-    has_no_place,
-    is_leaving,
-    is_over,
-    is_running,
-    pod_of,
-    sandbox_of,
-    state_of,
-    trouble_of,
-)
-from adapters.supervisor.records import encode_job
+from adapters.kubernetes.pod import LABEL, STATE, Place, Pod, ending_of, has_its_job, is_leaving, is_over, sandbox_of
+from adapters.kubernetes.pool import Pool
+from adapters.kubernetes.starts import GIVE_SECONDS, START_SECONDS, Starts
 from adapters.supervisor.seen import Seen
-from application.ports import (
-    Ended,
-    Frame,
-    Job,
-    NoCapacity,
-    SandboxNotFound,
-    SandboxUnavailable,
-    SandboxUnreachable,
-)
+from application.ports import Ended, Frame, Job, SandboxNotFound, SandboxUnreachable
+from domain.execution import Limits
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 60
-"""A cold pod takes two seconds, more where its image has to be pulled first."""
-GIVE_SECONDS = 15
-"""Who claimed a pod and has not given it its job for so long is dead."""
 TRY_AGAIN_SECONDS = 0.1
 AWAY_SECONDS = 1.0
 """How soon an API server that is away is asked again."""
 
 
 class KubernetesSandbox:
-    """Runs in one namespace, at most `slots` at once."""
+    """Runs in one namespace, at most `slots` at once.
 
-    def __init__(self, cluster: Cluster, place: Place, slots: int = 64) -> None:
+    Of each language version that was asked for lately, `warm` pods wait for runs with these limits.
+    """
+
+    def __init__(
+        self, cluster: Cluster, place: Place, slots: int = 64, warm: int = 0, limits: Limits | None = None
+    ) -> None:
         self._cluster = cluster
-        self._place = place
         self._slots = slots
-        self._me = secrets.token_hex(8)
-        self._giving: set[str] = set()
-        self._given: set[str] = set()
-        """Those that have their job, and whose label does not say so yet."""
-        self._mirrored: tuple[int, Mirror] | None = None
+        self._mirror = Mirror(cluster, STATE)
+        self._pool = Pool(cluster, self._mirror, place, limits or Limits(), warm)
+        self._starts = Starts(cluster, self._mirror, place, self._pool)
 
     def start(self, job: Job) -> None:
-        try:
-            while not self._is_started(job):
-                log.info("the pod of %s is made anew", job.sandbox)
-        except Refused as refused:
-            raise SandboxUnreachable(f"{job.sandbox} is interrupted: {refused}") from refused
+        self._starts.start(job)
 
     def free_slots(self) -> int:
         """None while the API server is away."""
         try:
-            return max(0, self._slots - len(self._mirror().pods()))
+            return max(0, self._slots - len([pod for pod in self._mirror.pods() if sandbox_of(pod)]))
         except SandboxUnreachable:
             return 0
 
@@ -106,8 +76,8 @@ class KubernetesSandbox:
         return sorted({sandbox_of(pod) for pod in self._cluster.list_pods(LABEL) if not is_leaving(pod)})
 
     def remove(self, sandbox: str) -> None:
-        for pod in self._cluster.list_pods(f"{LABEL}={sandbox}"):
-            self._delete(pod)
+        for pod in self._cluster.pods_of(sandbox):
+            self._cluster.delete_pod(pod["metadata"]["name"])
 
     def find_problems(self) -> Sequence[str]:
         """Sentences for people; empty when pods can be asked for."""
@@ -116,84 +86,6 @@ class KubernetesSandbox:
         except (Refused, SandboxUnreachable) as problem:
             return [f"Kubernetes: {problem}."]
         return []
-
-    # To its job -----------------------------------------------------------------------------------------------
-
-    def _is_started(self, job: Job) -> bool:
-        pod = self._created(job)
-        if not (placed := self._mirror().when(pod, _is_decided, START_SECONDS)):
-            return self._has_gone(pod)
-        if state_of(placed) is State.WAITING and not is_running(placed):
-            self._give_up(placed)
-        if state_of(placed) is State.WAITING and self._claim(placed, job.sandbox):
-            self._give(placed, job)
-            return True
-        return self._is_given_by_another(placed, job.sandbox)
-
-    def _created(self, job: Job) -> Pod:
-        """Now, or at an earlier try."""
-        try:
-            return self._cluster.create_pod(pod_of(job, self._place))
-        except Refused as refused:
-            if refused.status == FORBIDDEN and "exceeded quota" in refused.message:
-                raise NoCapacity from refused
-            if refused.status == FORBIDDEN and "cannot create resource" in refused.message:
-                raise SandboxUnreachable(refused.message) from refused  # so says one that has just been started, too
-            if refused.status != CONFLICT:
-                raise SandboxUnavailable(refused.message) from refused
-        return self._cluster.read_pod(job.sandbox)
-
-    def _has_gone(self, pod: Pod) -> bool:
-        """False where there can be another; a pod that cannot start is deleted, as its name is for the next try."""
-        if is_leaving(pod) or pod["metadata"]["name"] not in {one["metadata"]["name"] for one in self._mirror().pods()}:
-            return False
-        self._delete(pod)
-        raise SandboxUnavailable(f"the pod did not start within {START_SECONDS} seconds")
-
-    def _give_up(self, pod: Pod) -> None:
-        self._delete(pod)
-        raise NoCapacity if has_no_place(pod) else SandboxUnavailable(trouble_of(pod))
-
-    def _claim(self, pod: Pod, sandbox: str) -> bool:
-        self._giving.add(sandbox)
-        try:
-            return self._cluster.change_state(pod["metadata"]["name"], State.WAITING, State.CLAIMED, self._me)
-        except BaseException:
-            self._giving.discard(sandbox)
-            raise
-
-    def _give(self, pod: Pod, job: Job) -> None:
-        name = pod["metadata"]["name"]
-        try:
-            with self._cluster.attach(name) as attachment:
-                attachment.give(encode_job(job, job.runtime.command, keeps_frames=True))
-            self._given.add(job.sandbox)
-            self._cluster.change_state(name, State.CLAIMED, State.GIVEN, self._me)
-            self._given.discard(job.sandbox)
-        except NotAttached as problem:
-            raise SandboxUnreachable(f"{job.sandbox} cannot be given its job: {problem}") from problem
-        finally:
-            self._giving.discard(job.sandbox)
-
-    def _is_given_by_another(self, pod: Pod, sandbox: str) -> bool:
-        """Or by us, at an earlier try. One that nobody gives its job any more is removed."""
-        name = pod["metadata"]["name"]
-        if sandbox in self._given:
-            self._cluster.change_state(name, State.CLAIMED, State.GIVEN, self._me)
-            self._given.discard(sandbox)
-            return True
-        if claimant_of(pod) == self._me and sandbox not in self._giving:
-            is_given = _has_its_job(self._cluster.read_pod(name))
-        else:
-            is_given = self._with_job(pod, GIVE_SECONDS) is not None
-        if is_given:
-            return True
-        log.warning("the starter of %s is gone", sandbox)
-        self._delete(pod)
-        self._mirror().when(pod, lambda _: False, START_SECONDS)
-        return False
-
-    # With its job ---------------------------------------------------------------------------------------------
 
     def _some_frames(self, sandbox: str, after: int) -> Iterator[Frame]:
         """Until the end, or until the connection breaks."""
@@ -213,41 +105,19 @@ class KubernetesSandbox:
 
     def _cancel(self, pod: Pod) -> None:
         """Where the supervisor does not obey, the pod goes."""
+        name = pod["metadata"]["name"]
         try:
-            with self._cluster.attach(pod["metadata"]["name"]) as attachment:
+            with self._cluster.attach(name) as attachment:
                 attachment.cancel()
         except NotAttached as problem:
             log.warning("%s does not obey and is removed: %s", sandbox_of(pod), problem)
-            self._delete(pod)
+            self._cluster.delete_pod(name)
 
     def _with_job(self, pod: Pod, seconds: float) -> Pod | None:
-        return self._mirror().when(pod, _has_its_job, seconds)
+        return self._mirror.when(pod, has_its_job, seconds)
 
     def _existing(self, sandbox: str) -> Pod:
-        for pod in self._cluster.list_pods(f"{LABEL}={sandbox}"):
-            if not is_leaving(pod):
-                return pod
-        raise SandboxNotFound(sandbox)
-
-    def _delete(self, pod: Pod) -> None:
-        try:
-            self._cluster.delete_pod(pod["metadata"]["name"])
-        except Refused as refused:
-            if refused.status != NOT_FOUND:
-                raise
-
-    def _mirror(self) -> Mirror:
-        """Of this process."""
-        if self._mirrored is None or self._mirrored[0] != os.getpid():
-            self._mirrored = (os.getpid(), Mirror(self._cluster, STATE))
-        return self._mirrored[1]
-
-
-def _has_its_job(pod: Pod) -> bool:
-    return state_of(pod) is State.GIVEN
-
-
-def _is_decided(pod: Pod) -> bool:
-    """Whether it is known what becomes of it."""
-    is_known = is_running(pod) or state_of(pod) is not State.WAITING or has_no_place(pod) or trouble_of(pod)
-    return bool(is_known) and not is_leaving(pod)
+        pods = sorted(self._cluster.pods_of(sandbox), key=has_its_job)
+        if not pods:
+            raise SandboxNotFound(sandbox)
+        return pods[-1]

@@ -52,7 +52,7 @@ class Workers(Core):
 
     store_id = providers.Callable(lambda journal: lambda: journal.store.id, Core.journal)
 
-    sandbox = providers.Singleton(sandbox, Core.settings)
+    sandbox = providers.Singleton(sandbox, Core.settings, Core.defaults)
     executor_tasks = providers.Singleton(
         MongoTasks, Core.read_models, providers.Object(EXECUTOR), providers.Object(Task)
     )

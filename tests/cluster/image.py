@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.bubblewrap.catalogue import installed, locate
+from adapters.kubernetes.pod import LAST_WORDS
 from adapters.kubernetes.pod import SUPERVISOR as INSIDE
 from adapters.supervisor.build import SUPERVISOR
 
@@ -19,6 +20,7 @@ TOOLS = ("bash", "cat", "env", "head", "id", "ls", "mkdir", "ps", "seq", "sh", "
 ROWS = tuple(next(row for row in installed() if row.language == language) for language in ("python", "bash"))
 """What the image runs."""
 FOLDERS = ("tmp", "proc", "sys", "dev", "run", "etc", "work")
+PRIVATE = str(Path(LAST_WORDS).parent).lstrip("/")
 PAUSE = ["/usr/bin/sleep", "infinity"]
 """What keeps a pod's namespaces open."""
 LEFT_OUT = ("test", "idlelib", "lib2to3", "__pycache__", "site-packages", "dist-packages", "config-3")
@@ -69,9 +71,9 @@ def _add(tar: tarfile.TarFile, path: str, content: bytes) -> None:
 def _layer() -> bytes:
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w", dereference=True) as tar:
-        for folder in FOLDERS:
+        for folder in (*FOLDERS, PRIVATE):
             entry = tarfile.TarInfo(folder)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o700 if folder == PRIVATE else 0o755
             tar.addfile(entry)
         for path, source in _files().items():
             tar.add(source, path, recursive=False, filter=_of_root)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.kubernetes import KubernetesSandbox, sandbox
+from adapters.kubernetes import KubernetesSandbox, starts
 from adapters.kubernetes.cluster import FORBIDDEN, Cluster, Refused
 from adapters.kubernetes.namespace import Ceiling, prepare
 from adapters.kubernetes.pod import NOBODY, Place, State, pod_of
@@ -48,7 +48,8 @@ def operator(real_kubernetes: RealKubernetes) -> Cluster:
 
 @pytest.fixture(scope="module")
 def shared(kubeconfig: Path) -> KubernetesSandbox:
-    return KubernetesSandbox(Cluster(kubeconfig, NAMESPACE), PLACE)
+    """Runs with the usual limits come to a pod that waited, and those with others to a new one."""
+    return KubernetesSandbox(Cluster(kubeconfig, NAMESPACE), PLACE, warm=2)
 
 
 class TestKubernetes(SandboxContract):
@@ -95,7 +96,7 @@ class TestKubernetes(SandboxContract):
         self.allow(pods=0)
         try:
             with pytest.raises(NoCapacity):
-                self.start(b"pass")
+                self.start(b"pass", memory_bytes=64 * MIB)
         finally:
             self.allow(pods=Ceiling().pods)
 
@@ -132,7 +133,7 @@ class TestKubernetes(SandboxContract):
         assert end.status is Status.OUT_OF_MEMORY
 
     def uid_of(self, name: str) -> int:
-        uid: int = self.operator.read_pod(name)["spec"]["containers"][0]["securityContext"]["runAsUser"]
+        uid: int = self.operator.pods_of(name)[0]["spec"]["containers"][0]["securityContext"]["runAsUser"]
         return uid
 
     def test_after_a_stop_only_the_supervisor_is_left_and_after_a_removal_nothing(self):
@@ -164,22 +165,24 @@ class TestKubernetes(SandboxContract):
 
     def test_a_starter_that_died_before_it_gave_the_job_is_followed_by_the_next(self):
         job = self.job("run-orphan-1", b"print('given')")
-        self.sandbox._created(job)
+        self.sandbox._starts._created(job)
         self.sandbox.start(job)
         assert output(list(self.sandbox.watch(job.sandbox))) == b"given\n"
 
     def test_a_starter_that_was_cut_off_from_the_pod_it_claimed_makes_it_anew(self):
         job = self.job("run-cut-off-1", b"print('given')")
         assert self.sandbox._cluster.create_pod(pod_of(job, PLACE))
-        assert self.sandbox._cluster.change_state(job.sandbox, State.WAITING, State.CLAIMED, self.sandbox._me)
+        assert self.sandbox._cluster.change_state(
+            job.sandbox, State.WAITING, State.CLAIMED, self.sandbox._starts._me, job.sandbox
+        )
         self.sandbox.start(job)
         assert output(list(self.sandbox.watch(job.sandbox))) == b"given\n"
 
     def test_a_pod_that_a_dead_starter_claimed_is_made_anew(self, monkeypatch):
-        monkeypatch.setattr(sandbox, "GIVE_SECONDS", 0.5)
+        monkeypatch.setattr(starts, "GIVE_SECONDS", 0.5)
         job = self.job("run-dead-starter-1", b"print('given')")
         assert self.sandbox._cluster.create_pod(pod_of(job, PLACE))
-        assert self.sandbox._cluster.change_state(job.sandbox, State.WAITING, State.CLAIMED, "somebody")
+        assert self.sandbox._cluster.change_state(job.sandbox, State.WAITING, State.CLAIMED, "somebody", job.sandbox)
         with ThreadPoolExecutor(1) as pool:
             watched = pool.submit(lambda: list(self.sandbox.watch(job.sandbox)))
             self.sandbox.start(job)
@@ -191,16 +194,16 @@ class TestKubernetes(SandboxContract):
         job = self.job("run-lost-answer-1", b"import uuid; print(uuid.uuid4())")
         change_state = Cluster.change_state
 
-        def lose_the_answer(cluster: Cluster, name: str, before: State, after: State, claimant: str) -> bool:
+        def lose_the_answer(cluster: Cluster, name: str, before: State, after: State, *whose: str) -> bool:
             if after is State.GIVEN:
                 raise SandboxUnreachable
-            return change_state(cluster, name, before, after, claimant)
+            return change_state(cluster, name, before, after, *whose)
 
         monkeypatch.setattr(Cluster, "change_state", lose_the_answer)
         with pytest.raises(SandboxUnreachable):
             self.sandbox.start(job)
-        uid = self.operator.read_pod(job.sandbox)["metadata"]["uid"]
+        uid = self.operator.pods_of(job.sandbox)[0]["metadata"]["uid"]
         monkeypatch.undo()
         self.sandbox.start(job)
-        assert self.operator.read_pod(job.sandbox)["metadata"]["uid"] == uid
+        assert self.operator.pods_of(job.sandbox)[0]["metadata"]["uid"] == uid
         assert outcome(list(self.sandbox.watch(job.sandbox))).status is Status.SUCCEEDED

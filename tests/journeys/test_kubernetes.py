@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from adapters.kubernetes import Cluster
-from adapters.kubernetes.pod import STATE
+from adapters.kubernetes.pod import LABEL
 from adapters.supervisor.build import build
 from tests.cluster.image import ROWS
 from tests.cluster.system import data_for
@@ -82,7 +82,7 @@ def test_doctor_says_whether_the_cluster_is_there(system: System, real_kubernete
     assert "the Kubernetes API server cannot be reached" in sandbox_problem(system, nowhere)
 
 
-def test_no_pod_is_left(real_kubernetes: RealKubernetes, api: httpx.Client):
+def test_no_pod_of_a_run_is_left(real_kubernetes: RealKubernetes, api: httpx.Client):
     assert api.get("/executions").status_code == 200
     cluster = Cluster(real_kubernetes.kubeconfig(), NAMESPACE)
-    wait_until(lambda: not cluster.list_pods(STATE), "all pods are gone")
+    wait_until(lambda: not cluster.list_pods(LABEL), "the pods of all runs are gone")
