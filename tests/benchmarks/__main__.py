@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import freshness, idle, read_models, report, runs
+from tests.benchmarks import freshness, idle, kubernetes, read_models, report, runs
 from tests.benchmarks.event_log import append, fold, mirror, processes, reads
 from tests.system import running_on
 
@@ -16,6 +16,7 @@ PARTS = {
     "Event log: fold": fold.table,
     "Read models": read_models.table,
     "Read models: freshness": freshness.table,
+    "Kubernetes": kubernetes.table,
 }
 """Those that start what they need themselves."""
 SYSTEM = {"A run": runs.table, "Idle": idle.table}

@@ -1,0 +1,101 @@
+"""A run on a cluster: in a pod that waited and in a new one, each beside the same without us."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from uuid import uuid4
+
+from adapters.kubernetes import Ceiling, Cluster, KubernetesSandbox
+from adapters.kubernetes.pod import STATE, State, is_idle, is_running, pod_of, state_of
+from application.ports import Job, Output
+from domain.execution import Limits
+from tests.benchmarks.bare import HELLO
+from tests.benchmarks.report import Row, p50_p99
+from tests.cluster.image import ROWS
+from tests.cluster.namespaces import worker_of
+from tests.faults.processes import wait_until
+from tests.real_kubernetes import PLACE, RealKubernetes, running_kubernetes
+
+NAMESPACE = "bench"
+ROUNDS = 5
+WARM_PER_ROUND = 4
+COLD_PER_ROUND = 2
+LIMITS = Limits()
+OTHERS = Limits(memory_bytes=64 * 1024 * 1024)
+"""No pod waits for these."""
+
+
+def table() -> list[Row]:
+    if missing := RealKubernetes.missing():
+        return [Row("start -> first output byte", missing)]
+    with tempfile.TemporaryDirectory() as folder, running_kubernetes(Path(folder)) as real:
+        cluster = Cluster(worker_of(real, NAMESPACE, Ceiling()), NAMESPACE)
+        return list(rows(cluster, KubernetesSandbox(cluster, PLACE, warm=WARM_PER_ROUND)))
+
+
+def rows(cluster: Cluster, sandbox: KubernetesSandbox) -> Iterator[Row]:
+    warm: list[float] = []
+    cold: list[float] = []
+    attached: list[float] = []
+    made: list[float] = []
+    first_output(sandbox, LIMITS)
+    for _ in range(ROUNDS):
+        settle(cluster)
+        names = [bare_pod(cluster) for _ in range(WARM_PER_ROUND)]
+        attached += [milliseconds(lambda name=name: bare_attach(cluster, name)) for name in names]
+        warm += [milliseconds(lambda: first_output(sandbox, LIMITS)) for _ in range(WARM_PER_ROUND)]
+        settle(cluster)
+        made += [milliseconds(lambda: bare_attach(cluster, bare_pod(cluster))) for _ in range(COLD_PER_ROUND)]
+        cold += [milliseconds(lambda: first_output(sandbox, OTHERS)) for _ in range(COLD_PER_ROUND)]
+        remove_all(cluster)
+    beside = f"attach to a pod that runs bash, there python3: {p50_p99(attached)}"
+    yield Row("start -> first byte, a pod waited", p50_p99(warm), beside, median(warm) / median(attached), "p50 80 ms")
+    beside = f"a new pod that runs bash, there python3: {p50_p99(made)}"
+    yield Row("start -> first byte, a new pod", p50_p99(cold), beside, median(cold) / median(made), "1.3 times")
+
+
+def first_output(sandbox: KubernetesSandbox, limits: Limits) -> None:
+    name = f"run-{uuid4()}-1"
+    sandbox.start(Job(name, ROWS[0], HELLO.encode(), b"", limits))
+    next(frame for frame in sandbox.watch(name) if isinstance(frame, Output))
+
+
+def bare_pod(cluster: Cluster) -> str:
+    """Runs the shell itself; its state keeps it apart from those that wait for runs."""
+    name = f"bare-{uuid4()}"
+    pod = pod_of(Job(name, ROWS[0], b"", b"", OTHERS), PLACE)
+    pod["metadata"]["labels"] = {STATE: State.GIVEN}
+    pod["spec"]["containers"][0]["command"] = ["bash"]
+    cluster.create_pod(pod)
+    wait_until(lambda: is_running(cluster.read_pod(name)), "it runs")
+    return name
+
+
+def bare_attach(cluster: Cluster, name: str) -> None:
+    with cluster.attach(name) as attachment:
+        attachment._send(b"python3 -c 'print(1)'\n")
+        attachment._read(1)
+
+
+def settle(cluster: Cluster) -> None:
+    """Until no pod is being made, so that the parts do not disturb each other."""
+    wait_until(lambda: waiting(cluster) == WARM_PER_ROUND, "pods wait")
+
+
+def waiting(cluster: Cluster) -> int:
+    return sum(is_idle(pod) and is_running(pod) for pod in cluster.list_pods(STATE))
+
+
+def remove_all(cluster: Cluster) -> None:
+    """Those that had a job."""
+    for pod in cluster.list_pods(STATE):
+        if state_of(pod) is State.GIVEN:
+            cluster.delete_pod(pod["metadata"]["name"])
+
+
+def milliseconds(act: Callable[[], object]) -> float:
+    since = time.perf_counter()
+    act()
+    return (time.perf_counter() - since) * 1000
