@@ -76,6 +76,14 @@ class TestKubernetesEscape(EscapeSuite):
         usual = "/dev/termination-log"
         assert self.inside_with(monkeypatch, MOUNTS_ON_DISK, terminationMessagePath=usual) == usual
 
+    def test_its_root_is_mounted_read_only(self):
+        """Whoever's the files are."""
+        root = (
+            "print([line.split()[5].split(',')[0] for line in open('/proc/self/mountinfo') if line.split()[4] == '/'])"
+        )
+        assert self.inside(root) == "['ro']"
+        assert outside(root) == "['rw']"
+
     def test_nothing_in_sys_can_be_written(self):
         assert outside(WRITABLE_IN_SYS) == "True True"
         assert self.inside(WRITABLE_IN_SYS) == "True False"
