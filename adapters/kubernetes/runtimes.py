@@ -1,6 +1,6 @@
 """The catalogue as a cluster can serve it."""
 
-from adapters.bubblewrap.catalogue import ROWS
+from adapters.languages import ROWS
 from application.ports import Runtime
 
 
