@@ -11,7 +11,8 @@ import msgspec
 import typer
 
 from ops.cli.output import Failed
-from ops.settings import Settings, SettingsInvalid, hidden, load
+from ops.loading import load
+from ops.settings import Settings, SettingsInvalid, hidden
 from ops.up.folder import running
 
 if TYPE_CHECKING:

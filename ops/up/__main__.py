@@ -2,7 +2,8 @@
 
 import sys
 
-from ops.settings import SettingsInvalid, load
+from ops.loading import load
+from ops.settings import SettingsInvalid
 from ops.up.system import run
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from api.backend import Backend
 from api.executions import status_of
 from domain.execution import Execution
 from ops.containers.api import Api
-from ops.settings import load
+from ops.loading import load
 from ops.store import prepare_store
 from tests.benchmarks.event_log.servers import Servers, servers
 from tests.benchmarks.read_models import CONTEXT, new_run

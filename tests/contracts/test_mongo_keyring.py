@@ -18,9 +18,9 @@ from adapters.secrets.names import HmacNames
 from application.ports import Erased, WrongMasterKey
 from domain.sealed import Sealed
 from ops import rotation
+from ops.loading import load
 from ops.master_key import KeyFile, RotationRuns, master_keys
 from ops.rotation import NothingToRotateTo
-from ops.settings import load
 
 OLD, NEW = b"o" * 32, b"n" * 32
 

@@ -15,7 +15,7 @@ from application.ports import EventLog, Recorded
 from domain.execution import Execution
 from ops.cli.access import workers
 from ops.containers.workers import Workers
-from ops.settings import load
+from ops.loading import load
 from projections.changes import coalesce
 from projections.registry import READ_MODELS
 from tests.faults import history

@@ -5,7 +5,7 @@ python -m tests.faults.partly --data DATA --port PORT
 
 import sys
 
-from ops.settings import load
+from ops.loading import load
 from ops.up import system
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import msgspec
 from application.ports import Recorded
 from domain.execution import Execution
 from ops.cli.access import workers
-from ops.settings import load
+from ops.loading import load
 from ops.workers import FOLDED_BY, run_workers
 from projections import execution_history
 from projections.projection import Step

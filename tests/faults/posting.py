@@ -17,7 +17,7 @@ from application.backlog import Backlog
 from application.ports import Recorded
 from domain.execution import Execution
 from ops.cli.access import workers
-from ops.settings import load
+from ops.loading import load
 from projections.engine import Engine
 from projections.projection import OLDEST_FIRST, Projection, Put
 

@@ -15,7 +15,7 @@ from domain.execution import Execution
 from domain.saga import Saga
 from ops.cli.access import workers
 from ops.containers.workers import Workers
-from ops.settings import load
+from ops.loading import load
 from ops.workers import run_workers
 
 Meant = Callable[..., bool]

@@ -8,7 +8,7 @@ import pytest
 
 from application.executions import BATCH_RUNS
 from ops.cli.access import core
-from ops.settings import load
+from ops.loading import load
 from tests.journeys.conftest import result_of
 
 HELLO = {"language": "python", "script": "print('hello')"}

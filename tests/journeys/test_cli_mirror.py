@@ -5,7 +5,7 @@ import os
 import signal
 
 from ops.cli.access import core
-from ops.settings import load
+from ops.loading import load
 from tests.contracts.feed import save_users
 from tests.faults.brokers import Mirrored, records_at
 from tests.faults.processes import wait_until

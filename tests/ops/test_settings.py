@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ops.loading import load
 from ops.master_key import KeyFile, RotationRuns, master_keys
-from ops.settings import KEYS, SettingsInvalid, load, meaning, shown
+from ops.settings import KEYS, SettingsInvalid, meaning, shown
 
 
 @pytest.fixture

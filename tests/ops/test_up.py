@@ -11,7 +11,7 @@ from adapters.embedded.kafka import Kafka
 from adapters.embedded.redis import Redis
 from adapters.embedded.secantus import Secantus
 from adapters.embedded.server import LOOPBACK, free_port
-from ops.settings import load
+from ops.loading import load
 from ops.up.folder import DataFolder
 from ops.up.preparation import Preparation
 from ops.up.refused import ProgramNotInstalled, ServerFailed, StoreBusy, StoreDamaged, StoreIncomplete
