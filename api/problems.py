@@ -13,6 +13,7 @@ from application.allowance import TooManyRuns
 from application.environment import EnvironmentRefused
 from application.executions import InvalidRequest, KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
 from application.moments import NoSuchMoment
+from application.outlets import TargetMisnamed, TargetRefused
 from application.ports import (
     ContentUnreadable,
     Erased,
@@ -23,7 +24,6 @@ from application.ports import (
     WrongMasterKey,
 )
 from application.read_models import UnknownReadModel
-from application.replaying import TargetMisnamed, TargetRefused
 from application.selection import SelectionRefused
 from domain.dead_letter import ReasonMissing
 from domain.execution import ExecutionEnded, NoLongerWaiting, NotEnded

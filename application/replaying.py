@@ -6,17 +6,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Event, Thread
-from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
 from application.backlog import Backlog
 from application.handler import change
+from application.outlets import (
+    Mark,
+    Marks,
+    Outlet,
+    Outlets,
+    Selected,
+    Selecting,
+    Stopped,
+    TargetRefused,
+    TargetUnavailable,
+)
 from application.ports import Clock, Context, EventLog, LogUnavailable, Roles, UnreadableEvent
 from application.progress import Progress, Tell
-from domain.aggregate import DomainError
-from domain.replay import Kind, Replay, ReplayStatus, Selection
+from domain.replay import Kind, Replay, ReplayStatus
 
 log = logging.getLogger(__name__)
 
@@ -30,22 +39,6 @@ MOST_EVENTS = 500
 """Of one step, after which the mark moves."""
 
 
-class TargetRefused(DomainError):
-    """Events cannot be replayed into this."""
-
-
-class TargetMisnamed(TargetRefused):
-    """Nothing could be replayed into anything of this name."""
-
-
-class TargetUnavailable(Exception):
-    """The target takes nothing now; it is tried again."""
-
-
-class Stopped(Exception):
-    """Told to stop in the middle; it goes on when it is begun again."""
-
-
 class ReplayTask(msgspec.Struct, frozen=True):
     """A replay that has to be looked after, because of one event of it."""
 
@@ -55,92 +48,6 @@ class ReplayTask(msgspec.Struct, frozen=True):
     correlation: UUID
     trace: str
     position: int = 0
-
-
-class Selected(msgspec.Struct, frozen=True):
-    """An event on its way: as it stands in the log."""
-
-    position: int
-    lane: int
-    stream: UUID
-    type: str
-    data: bytes
-
-
-class SelectedPage(msgspec.Struct, frozen=True):
-    """Some of those that are selected, behind the page before it."""
-
-    upto: int
-    """The position up to which the log has been read."""
-    events: Sequence[Selected]
-
-
-class Selecting(Protocol):
-    def pages(self, selection: Selection, after: int) -> Iterator[SelectedPage]:
-        """Those that are selected and stand behind a position. Raises LogUnavailable."""
-
-
-class Mark(msgspec.Struct, frozen=True):
-    """How far a replay has come. What its target needs to go on from there stands beside it."""
-
-    position: int = 0
-    """Up to here the log has been gone through."""
-    events: int = 0
-    """How many are in the target by now."""
-    is_begun: bool = False
-    """Whatever has the target's name by now, this replay has made it."""
-    size: int = 0
-    """Of a file, in bytes."""
-    ends: Mapping[int, int] = {}
-    """Of a topic: the last position in each partition."""
-    trouble: str = ""
-    """What is waited for, in words."""
-    owner: UUID | None = None
-    """Who may move it."""
-
-
-class Marks(Protocol):
-    """Where they are kept, beside the log. Every method may raise LogUnavailable."""
-
-    def claim(self, replay: UUID) -> Mark:
-        """Become the one who moves it."""
-
-    def move(self, replay: UUID, mark: Mark) -> None:
-        """Raises Stopped when somebody else has claimed it."""
-
-    def find(self, replays: Sequence[UUID]) -> Mapping[UUID, Mark]: ...
-
-    def forget(self, replay: UUID) -> None: ...
-
-
-class Outlet(Protocol):
-    """One target while it is written. All but `close` may raise TargetRefused, TargetUnavailable or LogUnavailable."""
-
-    def begin(self) -> None:
-        """Look that nothing of this name is there, before anything is made."""
-
-    def open(self, mark: Mark) -> Mark:
-        """Make what is missing. Returns from where to go on, which is earlier where the target has lost something."""
-
-    def write(self, events: Sequence[Selected], upto: int, mark: Mark) -> Mark:
-        """Returns when they are there for good. What the target has already, after a kill, is not there twice."""
-
-    def finish(self, mark: Mark) -> str:
-        """All are there; says where, in words."""
-
-    def close(self) -> None: ...
-
-
-class Outlets(Protocol):
-    """All targets of one kind."""
-
-    def check(self, name: str) -> None:
-        """Whether events can be replayed into this. Raises TargetRefused."""
-
-    def outlet(self, replay: Replay) -> Outlet: ...
-
-    def discard(self, replay: Replay, mark: Mark) -> None:
-        """Throw away what a replay has made; harmless when it is gone. Raises TargetUnavailable or LogUnavailable."""
 
 
 class Replaying:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from application.replaying import Mark, Selected, TargetMisnamed, TargetRefused, TargetUnavailable
+from application.outlets import Mark, Selected, TargetMisnamed, TargetRefused, TargetUnavailable
 from domain.replay import Replay
 from projections.generations import Generations, NotCaughtUp
 from projections.projection import Projection

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from application.outlets import Mark
 from application.ports import Recorded
-from application.replaying import Mark
 from domain.replay import Kind, Replay, ReplayStatus
 from projections.projection import DESCENDING, Projection, Put, Query
 

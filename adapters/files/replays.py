@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from application.ledger import exported
-from application.replaying import Mark, Selected, TargetMisnamed, TargetRefused, TargetUnavailable
+from application.outlets import Mark, Selected, TargetMisnamed, TargetRefused, TargetUnavailable
 from domain.replay import Replay, ReplayStatus
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")

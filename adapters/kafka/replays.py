@@ -19,7 +19,7 @@ from adapters.mongo import envelope
 from adapters.mongo.journal import Journal
 from adapters.mongo.store import Store
 from adapters.schemas.trouble import RegistryTrouble
-from application.replaying import Mark, Selected, TargetMisnamed, TargetRefused, TargetUnavailable
+from application.outlets import Mark, Selected, TargetMisnamed, TargetRefused, TargetUnavailable
 from domain.replay import Replay
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,248}")

@@ -11,8 +11,8 @@ from adapters.mongo import envelope
 from adapters.mongo.commits import Placed
 from adapters.mongo.connection import Document, durable, reachable
 from adapters.mongo.journal import Journal
+from application.outlets import Mark, Selected, SelectedPage, Stopped
 from application.ports import UnreadableEvent
-from application.replaying import Mark, Selected, SelectedPage, Stopped
 from domain.replay import Selection
 
 

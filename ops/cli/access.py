@@ -77,8 +77,8 @@ def workers(settings: Settings) -> "Workers":
 
 def command(container: "Core", ask: "Callable[[Context], T]") -> "T":
     """What the operator's command returns. Raises Failed where it is refused: with 2 what never could be done."""
+    from application.outlets import TargetMisnamed  # noqa: PLC0415
     from application.read_models import UnknownReadModel  # noqa: PLC0415
-    from application.replaying import TargetMisnamed  # noqa: PLC0415
     from application.replays import SpeedRefused  # noqa: PLC0415
     from domain.aggregate import DomainError  # noqa: PLC0415
 

@@ -34,8 +34,8 @@ from application.accounts import Accounts
 from application.allowance import Allowance
 from application.dead_letters import DeadLetters
 from application.executions import Executions
+from application.outlets import Outlets
 from application.read_models import ReadModels
-from application.replaying import Outlets
 from application.replays import Replays
 from application.sagas import Sagas
 from domain.events import EVENTS

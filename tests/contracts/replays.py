@@ -10,9 +10,10 @@ import pytest
 
 from adapters.mongo.replays import MongoMarks, MongoSelecting
 from application import replaying
+from application.outlets import Mark, Outlets, Stopped, TargetRefused, TargetUnavailable
 from application.ports import Recorded
 from application.progress import tell_nobody
-from application.replaying import Mark, Outlets, Session, Stopped, TargetRefused, TargetUnavailable
+from application.replaying import Session
 from domain.replay import Kind, Replay, Selection, Target
 from tests.contracts.event_log import OPERATOR
 from tests.contracts.feed import save_users

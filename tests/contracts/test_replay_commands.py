@@ -11,8 +11,8 @@ from adapters.mongo.keys import DataKeys
 from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.replays import MongoMarks, MongoSelecting
 from application.moments import NoSuchMoment
+from application.outlets import TargetRefused
 from application.ports import StreamNotFound
-from application.replaying import TargetRefused
 from application.replays import Replays, Wanted
 from application.selection import SelectionRefused
 from domain.events import EVENTS

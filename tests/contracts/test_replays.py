@@ -9,7 +9,7 @@ from adapters.kafka.replays import Topics
 from adapters.kafka.topics import CHECKPOINTS, DEAD_LETTERS, EVENTS
 from adapters.mongo.generations import collection_name
 from adapters.mongo.read_models import MongoReadModels
-from application.replaying import TargetRefused, TargetUnavailable
+from application.outlets import TargetRefused, TargetUnavailable
 from domain.replay import Kind, Target
 from projections.beside import Beside
 from projections.changes import coalesce
