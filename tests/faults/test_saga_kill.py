@@ -21,7 +21,7 @@ from ops.store import ADMIN
 from tests.faults import working
 from tests.faults.checker import check_ledger, container_of, held
 from tests.faults.processes import Program, wait_until
-from tests.system import System, processes_of_scripts
+from tests.system import System, processes_of
 
 SCRIPT = "import time\nfor i in range(5):\n    print(i, flush=True)\n    time.sleep(0.1)\n"
 OUTPUT = b"0\n1\n2\n3\n4\n"
@@ -102,7 +102,7 @@ def check_ended(system: Partly, id: UUID, status: Status) -> None:
     wait_until(lambda: held(system.parts.log()) == {}, "that its place is free")
     wait_until(lambda: system.parts.sandbox().list() == [], "that its sandbox is gone")
     assert system.parts.sandbox().free_slots() == system.parts.settings().slots
-    assert processes_of_scripts() == []
+    assert processes_of(str(id)) == []
     made = (system.data / "made").read_text().split() if (system.data / "made").exists() else []
     assert made.count(sandbox_of(id)) <= 1
     check_saga(system, id)
