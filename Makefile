@@ -37,9 +37,10 @@ check: $(VENV)/installed-dev webapp/node_modules/.package-lock.json
 bench: setup $(VENV)/installed-dev $(VENV)/peers
 	$(BIN)/python -m tests.benchmarks
 
-# The long campaign: every fault, the killed writers ten times in a row.
+# The long campaign: every fault, the killed writers ten times in a row, 500 runs of which a third is cancelled.
 faults: setup $(VENV)/installed-dev $(VENV)/kafka
 	for round in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m pytest tests/faults/test_log_kill.py || exit 1; done
+	CANCELLED_RUNS=500 $(BIN)/python -m pytest --timeout 1800 tests/faults/test_cancelled.py -s
 	$(BIN)/python -m pytest tests/faults tests/contracts/test_mongo_faults.py tests/contracts/test_kafka_real.py
 
 # Python ------------------------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ def check_read_models(container: Workers, events: list[Recorded]) -> None:
         generation = container.read_models().generation(projection.name)
         stored = container.database()[collection_name(projection.name, generation)].find()
         found = {document["_id"]: _own_fields(document) for document in stored}
-        expected = {id: _in_milliseconds(change.document) for id, change in coalesce(projection, events).items()}
+        expected = {id: _as_mongo_keeps(change.document) for id, change in coalesce(projection, events).items()}
         assert found == expected, projection.name
 
 
@@ -176,9 +176,13 @@ def _own_fields(document: dict) -> dict:
     return {name: value for name, value in document.items() if name not in {"_id", "lane"}}
 
 
-def _in_milliseconds(fields: dict) -> dict:
-    """As Mongo keeps times, and lists for tuples."""
-    return {
-        name: value.replace(microsecond=value.microsecond // 1000 * 1000) if isinstance(value, datetime) else value
-        for name, value in fields.items()
-    }
+def _as_mongo_keeps(value: Any) -> Any:
+    """Times in milliseconds, lists for tuples."""
+    match value:
+        case datetime():
+            return value.replace(microsecond=value.microsecond // 1000 * 1000)
+        case tuple() | list():
+            return [_as_mongo_keeps(one) for one in value]
+        case dict():
+            return {name: _as_mongo_keeps(one) for name, one in value.items()}
+    return value
