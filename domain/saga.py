@@ -2,9 +2,11 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID, uuid5
 
 from eventsourcing.domain import event
+from msgspec import Meta
 
 from domain.aggregate import Aggregate
 from domain.execution import Execution, Limits, Status
@@ -15,6 +17,10 @@ START_WITHIN = timedelta(minutes=2)
 """From the reservation to the first sign of the sandbox; pulling an image takes a while."""
 TELL_WITHIN = timedelta(minutes=1)
 """How much longer than its time limit a run may take to tell its end."""
+
+
+Moment = Annotated[datetime, Meta(tz=True)]
+"""Of a zone, so that its schema can say what a consumer finds there."""
 
 
 class Step(StrEnum):
@@ -38,8 +44,8 @@ class Saga(Aggregate):
         execution: UUID
         owner: UUID
         sandbox: str
-        start_by: datetime
-        end_by: datetime
+        start_by: Moment
+        end_by: Moment
 
     class Compensated(Aggregate.Event):
         step: Step

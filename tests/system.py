@@ -1,6 +1,7 @@
 """The whole system as `runledger up` starts it, for the tests that use it as a person does."""
 
 import functools
+import json
 import os
 import re
 import signal
@@ -22,6 +23,8 @@ from ops.up.folder import Running, read
 from tests.servers import reserved_port
 
 START_SECONDS = 90.0
+SETTLE_SECONDS = 60.0
+NONE = {"events": 0}
 PASSWORD = re.compile(r"password (\S+)")
 CLI = Path(sys.executable).parent / "runledger"
 
@@ -82,6 +85,16 @@ class System:
         command = [CLI, *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         return subprocess.run(command, env=self.environment | more, check=False, timeout=120, **pipes)
+
+    def events(self) -> int:
+        """How many there are, as soon as every run has ended and given back its place."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            found = json.loads(self.cli("events", "stats", "--json").stdout)
+            begun, released = (found["by_type"].get(f"Saga.{what}", NONE)["events"] for what in ("Begun", "Released"))
+            if begun == released:
+                return int(found["total"]["events"])
+            assert time.monotonic() < deadline, f"{begun - released} places are not given back"
 
     def client(self) -> httpx.Client:
         """A client that nobody is logged in with; it looks each answer up in the API's document."""

@@ -58,7 +58,7 @@ class Payload:
 
 
 def _struct(kind: type[Aggregate.Event]) -> type[msgspec.Struct]:
-    types = get_type_hints(kind)
+    types = get_type_hints(kind, include_extras=True)
     own = [field for field in dataclasses.fields(kind) if field.name not in _LIBRARY_FIELDS]
     return msgspec.defstruct(
         kind.__qualname__, [(field.name, types[field.name]) for field in own], frozen=True, forbid_unknown_fields=True

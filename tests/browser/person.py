@@ -3,6 +3,7 @@
 from playwright.sync_api import Locator, Page, expect
 
 PASSWORD = "correct horse battery staple"
+NAMES = {"python": "Python", "node": "Node.js", "ruby": "Ruby", "bash": "Bash", "go": "Go"}
 RUN_ENDS_WITHIN_MS = 30_000
 
 

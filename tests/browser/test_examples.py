@@ -5,15 +5,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.person import RUN_ENDS_WITHIN_MS, Person
+from tests.browser.person import NAMES, RUN_ENDS_WITHIN_MS, Person
 from tests.examples.example import EXAMPLES, Example
-
-LANGUAGES = {"python3": "Python", "bash": "Bash"}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_through_the_page(example: Example, person: Person):
-    person.choose(LANGUAGES[example.interpreter])
+    person.choose(NAMES[example.language])
     person.page.get_by_label("Standard input").fill(example.stdin.decode())
     person.run(example.program.read_text())
     expect(person.summary).to_be_visible(timeout=RUN_ENDS_WITHIN_MS)

@@ -4,10 +4,8 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.person import Person
+from tests.browser.person import NAMES, Person
 from tests.system import System
-
-NAMES = {"python": "Python", "node": "Node.js", "ruby": "Ruby", "bash": "Bash", "go": "Go"}
 
 
 @pytest.fixture

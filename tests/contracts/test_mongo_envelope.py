@@ -17,6 +17,7 @@ from application.ports import Context, NewerSchema, UnknownEventType, Unreadable
 from domain.aggregate import Aggregate
 from domain.events import EVENTS
 from domain.execution import Execution, Limits, Outcome, Status
+from domain.saga import Saga
 from domain.sealed import Sealed
 from domain.user import Role, User
 
@@ -49,6 +50,18 @@ events = st.one_of(
         stdin=st.none() | seals,
         limits=limits,
         fingerprint=texts,
+        environment=st.none() | seals,
+        retry_of=st.none() | st.uuids(),
+    ),
+    st.builds(
+        Saga.Begun,
+        **streams,
+        originator_topic=st.just("domain.saga:Saga"),
+        execution=st.uuids(),
+        owner=st.uuids(),
+        sandbox=texts,
+        start_by=times,
+        end_by=times,
     ),
     st.builds(Execution.Started, **streams),
     st.builds(Execution.Finished, **streams, outcome=outcomes, output=st.none() | seals),

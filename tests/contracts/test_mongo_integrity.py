@@ -164,7 +164,7 @@ def test_a_version_that_comes_again_is_found_once(log):
 
 @pytest.mark.parametrize("lane", [-1, LANES])
 def test_a_lane_that_there_is_not_is_found(log, lane):
-    assert flaws(rewritten(log, 3, 0, type="Saga.Begun", lane=lane)) == [(5, Flaw.LANE), (5, Flaw.UNKNOWN_TYPE)]
+    assert flaws(rewritten(log, 3, 0, type="Parcel.Sent", lane=lane)) == [(5, Flaw.LANE), (5, Flaw.UNKNOWN_TYPE)]
 
 
 @pytest.mark.parametrize("changes", [{"stream": str(uuid4())}, {"version": 9}, {"type": "User.LoggedIn"}, {"lane": 7}])
@@ -188,9 +188,9 @@ def test_bytes_that_are_no_envelope_are_found_and_the_rest_is_checked(log):
 
 
 def test_a_stream_of_an_unknown_kind_stays_in_one_lane(log):
-    rewritten(log, 2, 0, type="Saga.Begun", lane=3)
+    rewritten(log, 2, 0, type="Parcel.Sent", lane=3)
     assert flaws(log) == [(4, Flaw.UNKNOWN_TYPE)]
-    assert flaws(rewritten(log, 3, 0, type="Saga.Ended", lane=4)) == [
+    assert flaws(rewritten(log, 3, 0, type="Parcel.Lost", lane=4)) == [
         (4, Flaw.UNKNOWN_TYPE),
         (5, Flaw.LANE),
         (5, Flaw.UNKNOWN_TYPE),

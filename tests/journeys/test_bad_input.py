@@ -1,13 +1,11 @@
 """Bad input: a clear sentence, the right status, and nothing changed."""
 
-import json
 import uuid
 from typing import Any
 
 import pytest
 
 from tests.journeys.conftest import execute, result_of
-from tests.system import System
 
 HELLO = {"language": "python", "script": "print('hello')"}
 
@@ -34,19 +32,15 @@ BAD: dict[str, tuple[int, str, Any]] = {
 }
 
 
-def events(system: System) -> int:
-    return json.loads(system.cli("status", "--json").stdout)["events"]
-
-
 @pytest.mark.parametrize("what", BAD)
 def test_a_wrong_request_is_refused_in_words_and_changes_nothing(what, api, running_system):
     status, words, body = BAD[what]
-    before = events(running_system)
+    before = running_system.events()
     answer = api.post("/execute", json=body)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert words in answer.json()["detail"]
-    assert events(running_system) == before
+    assert running_system.events() == before
 
 
 def test_broken_json_is_told_as_such(api):
@@ -95,11 +89,11 @@ def test_the_same_key_with_another_body_is_a_conflict(api, running_system):
     key = {"Idempotency-Key": uuid.uuid4().hex}
     first = api.post("/execute", json=HELLO, headers=key).json()
     result_of(api, first["execution_id"])
-    before = events(running_system)
+    before = running_system.events()
     other = api.post("/execute", json={**HELLO, "script": "print('other')"}, headers=key)
     assert other.status_code == 409
     assert "Idempotency-Key" in other.json()["detail"]
-    assert events(running_system) == before
+    assert running_system.events() == before
 
 
 def test_a_refused_request_does_not_poison_its_key(api):

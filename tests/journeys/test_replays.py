@@ -35,6 +35,7 @@ def system(tmp_path_factory) -> Iterator[System]:
         for number in range(5):
             result_of(admin, execute(admin, f"print({number})"))
         admin.close()
+        started.events()
         yield started
 
 
