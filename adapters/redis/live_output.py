@@ -27,12 +27,19 @@ _APPEND = (
     _LAST
     + """
 if last ~= tonumber(ARGV[1]) - 1 then return last end
+local left = redis.call('TTL', KEYS[1])
 redis.call('XADD', KEYS[1], ARGV[2] .. '-0', 'm', ARGV[3])
-redis.call('EXPIRE', KEYS[1], ARGV[4])
+if left < 0 or left > tonumber(ARGV[5]) then redis.call('EXPIRE', KEYS[1], ARGV[4]) end
 redis.call('PUBLISH', KEYS[1], ARGV[3])
 return tonumber(ARGV[2])
 """
 )
+
+_EXPIRE = """
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('XGROUP', 'CREATE', KEYS[1], 'ended', '$', 'MKSTREAM') end
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+"""
+"""Also where there is nothing yet: whoever writes later finds that it is to go soon."""
 
 
 class RedisLiveOutput:
@@ -43,6 +50,7 @@ class RedisLiveOutput:
         self._seals = seals
         self._append: Any = redis.register_script(_APPEND)
         self._last: Any = redis.register_script(_LAST + "return last")
+        self._expire: Any = redis.register_script(_EXPIRE)
 
     def last(self, execution: UUID) -> int:
         try:
@@ -63,12 +71,13 @@ class RedisLiveOutput:
         first, last = frames[0].number, frames[-1].number
         message = encode(LiveFrames(first, last, self._seals.seal(owner, encode_frames(frames))))
         try:
-            return int(self._append(keys=[output_of(execution)], args=[first, last, message, ABANDONED_SECONDS]))
+            times = ABANDONED_SECONDS, KEPT_SECONDS
+            return int(self._append(keys=[output_of(execution)], args=[first, last, message, *times]))
         except RedisError as error:
             raise LiveUnavailable(str(error)) from error
 
     def expire(self, execution: UUID) -> None:
         try:
-            self._redis.expire(output_of(execution), KEPT_SECONDS)
+            self._expire(keys=[output_of(execution)], args=[KEPT_SECONDS])
         except RedisError as error:
             raise LiveUnavailable(str(error)) from error

@@ -102,6 +102,18 @@ def test_stored_output_is_forgotten_after_a_while(live, client):
     assert 0 < client.ttl(output_of(run)) <= 60
 
 
+@pytest.mark.parametrize("before", [[], [1, 2]])
+def test_what_is_written_after_the_end_was_stored_goes_with_the_rest(live, client, before):
+    run = uuid4()
+    for number in before:
+        live.append(run, OWNER, frames(number, number))
+    live.expire(run)
+    assert live.last(run) == len(before)
+    late = len(before) + 1
+    live.append(run, OWNER, frames(late, late))
+    assert (live.last(run), 0 < client.ttl(output_of(run)) <= 60) == (late, True)
+
+
 def test_a_redis_that_is_gone_is_told_as_such(seals):
     live = RedisLiveOutput(redis.Redis(port=9), seals)
     for call in (lambda: live.last(OWNER), lambda: live.append(OWNER, OWNER, frames(1, 1)), lambda: live.expire(OWNER)):
