@@ -46,8 +46,8 @@ def sandbox_of(execution: UUID, attempt: int = 1) -> str:
 
 def created(log: EventLog, execution: UUID) -> Recorded:
     """The event that all who follow a run's sandbox act on."""
-    history = log.recall_history(execution)
-    return next(event for event in history if isinstance(event.data, Execution.SandboxCreated))
+    histories = (read(execution) for read in (log.recall_history, log.history))  # memory may lack it yet
+    return next(event for history in histories for event in history if isinstance(event.data, Execution.SandboxCreated))
 
 
 def following(cause: Recorded, now: datetime) -> Context:
