@@ -42,14 +42,15 @@ static void empty_folder(void)
 }
 
 /* Another start of the same sandbox was first: nothing is left to do. */
-static _Noreturn void step_back(const char *draft)
+static _Noreturn void step_back(const char *folder)
 {
     empty_folder();
-    rmdir(draft);
+    rmdir(folder);
     exit(0);
 }
 
-void make_folder(const char *path, const struct cgroup *cgroup, struct spool *spool, int *listener)
+/* The mark is made before the folder of a removed sandbox goes, so it is seen by whoever can have that name again. */
+void make_folder(const char *path, const char *mark, const struct cgroup *cgroup, struct spool *spool, int *listener)
 {
     char draft[PATH_MAX];
     const char *name = strrchr(path, '/') + 1;
@@ -62,9 +63,11 @@ void make_folder(const char *path, const struct cgroup *cgroup, struct spool *sp
     spool_create(spool);
     cgroup_note(cgroup);
     *listener = listen_here();
-    if (rename(draft, path) == 0)
-        return;
-    if (errno == EEXIST || errno == ENOTEMPTY)
+    if (rename(draft, path) < 0) {
+        if (errno != EEXIST && errno != ENOTEMPTY)
+            fail(path);
         step_back(draft);
-    fail(path);
+    }
+    if (access(mark, F_OK) == 0)
+        step_back(path);
 }

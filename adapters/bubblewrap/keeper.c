@@ -17,6 +17,7 @@
 
 struct options {
     const char *folder;
+    const char *mark; /* stands as soon as the sandbox was removed */
     const char *slots_folder;
     int slots;
     const char *uids_folder; /* NULL: stay who we are */
@@ -62,7 +63,8 @@ static void add_parent(struct cgroup *parents, const char *folder)
 static struct options parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"folder", 1, 0, 'f'}, {"slots-folder", 1, 0, 's'}, {"slots", 1, 0, 'n'},
+        {"folder", 1, 0, 'f'}, {"mark", 1, 0, 'e'},
+        {"slots-folder", 1, 0, 's'}, {"slots", 1, 0, 'n'},
         {"uids-folder", 1, 0, 'd'}, {"uids", 1, 0, 'i'}, {"first-uid", 1, 0, 'u'},
         {"memory", 1, 0, 'm'}, {"pids", 1, 0, 'p'},         {"cpu-quota", 1, 0, 'c'}, {"cgroup-version", 1, 0, 'v'},
         {"cgroup", 1, 0, 'g'}, {"supervisor", 1, 0, 'b'},   {0}};
@@ -71,6 +73,7 @@ static struct options parse(int argc, char **argv)
     for (int name; (name = getopt_long(argc, argv, "+", names, NULL)) != -1;)
         switch (name) {
         case 'f': options.folder = optarg; break;
+        case 'e': options.mark = optarg; break;
         case 's': options.slots_folder = optarg; break;
         case 'n': options.slots = atoi(optarg); break;
         case 'd': options.uids_folder = optarg; break;
@@ -180,7 +183,7 @@ static void run(const struct options *options)
     if (options->uids_folder)
         uid = options->first_uid + (uid_t)(number = take_one(options->uids_folder, options->uids, &uid_lock));
     cgroup = own_cgroup(options, number);
-    make_folder(options->folder, &cgroup, &spool, &listener);
+    make_folder(options->folder, options->mark, &cgroup, &spool, &listener);
     if (cgroup_create(&cgroup, &options->limits) < 0)
         undo(options->folder, &cgroup, "cannot make a cgroup");
     int ready = become_daemon();

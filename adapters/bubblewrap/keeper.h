@@ -83,7 +83,7 @@ struct child {
 struct child launch(const struct launch *launch); /* pid -1 with errno */
 
 /* folder.c */
-void make_folder(const char *path, const struct cgroup *cgroup, struct spool *spool, int *listener);
+void make_folder(const char *path, const char *mark, const struct cgroup *cgroup, struct spool *spool, int *listener);
 int lock_file(const char *path, int flags); /* the descriptor that holds it, or -1 */
 
 /* clients.c */

@@ -31,6 +31,8 @@ OWN_PROCESSES = 2
 """bwrap and the supervisor, which the script's limit does not include."""
 DRAFT_SECONDS = 60.0
 """A folder half made or half removed for so long has nobody who still works on it."""
+MARK_SECONDS = 600.0
+"""Who comes to start a sandbox so much later than it was removed finds in the log that its run has ended."""
 LOST = Outcome(Status.LOST, "its sandbox was lost and its spool cannot be written")
 
 
@@ -40,6 +42,7 @@ class BubblewrapSandbox:
     def __init__(self, folder: Path, slots: int = 64, allow_weak: bool = False) -> None:
         self._folder = folder.absolute() / "sandboxes"
         self._slots_folder = folder.absolute() / "slots"
+        self._marks = folder.absolute() / "removed"
         self._slots = slots
         self._allow_weak = allow_weak
         self._cgroups: Cgroups | None = None
@@ -81,7 +84,11 @@ class BubblewrapSandbox:
         return sorted(entry.name for entry in self._folder.iterdir() if NAME.fullmatch(entry.name))
 
     def remove(self, sandbox: str) -> None:
+        """It is never started again: who is late, or was stopped in the middle of a start, makes no second one."""
         folder = self._path(sandbox)
+        with suppress(OSError):  # where the disk is full, what is removed makes room
+            _make_private(self._marks)
+            (self._marks / sandbox).touch()
         if not folder.exists():
             return
         self.stop(sandbox)
@@ -108,8 +115,9 @@ class BubblewrapSandbox:
     def _place_options(self, sandbox: str) -> Iterator[str]:
         _make_private(self._folder)
         _make_private(self._slots_folder)
+        _make_private(self._marks)
         cgroups = self._usable_cgroups()
-        yield from ("--folder", str(self._path(sandbox)))
+        yield from ("--folder", str(self._path(sandbox)), "--mark", str(self._marks / sandbox))
         yield from ("--slots-folder", str(self._slots_folder), "--slots", str(self._slots))
         yield from ("--supervisor", str(SUPERVISOR))
         if os.geteuid() == 0:
@@ -127,18 +135,29 @@ class BubblewrapSandbox:
         return found
 
     def _sweep(self) -> None:
-        """Settle what a killed keeper left, and delete what a killed start or remove left."""
+        """Settle what a killed keeper left, and delete what a killed start or remove left, and old marks."""
         for entry in self._folder.iterdir():
             if not keeper.is_alive(entry):
                 with suppress(FileNotFoundError):  # somebody else removed it just now
                     _tidy(entry)
+        _make_private(self._marks)
+        for mark in self._marks.iterdir():
+            if _is_older(mark, MARK_SECONDS):
+                mark.unlink(missing_ok=True)
 
 
 def _tidy(entry: Path) -> None:
     if NAME.fullmatch(entry.name):
         _settle(entry)
-    elif entry.lstat().st_mtime < time.time() - DRAFT_SECONDS:
+    elif _is_older(entry, DRAFT_SECONDS):
         shutil.rmtree(entry, ignore_errors=True)
+
+
+def _is_older(entry: Path, seconds: float) -> bool:
+    """Nothing that is not there is."""
+    with suppress(FileNotFoundError):
+        return entry.lstat().st_mtime < time.time() - seconds
+    return False
 
 
 def _limit_options(limits: Limits) -> Iterator[str]:

@@ -5,6 +5,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -220,6 +221,24 @@ class TestBubblewrap(SandboxContract):
         os.utime(old, (0, 0))
         assert self.sandbox.list() == [name]
         assert (old.exists(), fresh.exists()) == (False, True)
+
+    def test_what_was_removed_is_never_started_again_also_when_it_is_removed_before_its_start(self):
+        removed = self.start(b"print('once')")
+        list(self.sandbox.watch(removed))
+        for name in (removed, f"run-{uuid4()}-1"):
+            self.sandbox.remove(name)
+            self.start(b"print('again')", name=name)
+            assert self.sandbox.list() == []
+        assert list((self.folder / "sandboxes").iterdir()) == []
+        assert self.sandbox.free_slots() == 64
+
+    def test_marks_of_what_was_removed_long_ago_are_swept(self):
+        old, fresh = self.start(b"pass"), self.start(b"pass")
+        for name in (old, fresh):
+            self.sandbox.remove(name)
+        os.utime(self.folder / "removed" / old, (0, 0))
+        self.sandbox.list()
+        assert [mark.name for mark in (self.folder / "removed").iterdir()] == [fresh]
 
     @pytest.mark.parametrize("name", ["", "../up", ".hidden", "a/b", "x" * 101])
     def test_a_name_is_not_a_path(self, name: str):
