@@ -23,7 +23,7 @@ OUTCOMES = {
 
 
 class Deadlines:
-    """They stand in the sagas. A sandbox that comes too late is wanted by no open run, so the reconciler removes it."""
+    """They stand in the sagas. What has or gets a sandbox too late is given up: an executor removes it."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log

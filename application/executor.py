@@ -88,7 +88,7 @@ class Executor:
 
     def _do(self, task: Task) -> None:
         try:
-            self._start(task) if task.kind is TaskKind.START else self._sandbox.stop(sandbox_of(task.execution))
+            self._act(task)
             self._backlog.done(task)
         except ExecutionEnded:
             log.info("run %s had ended already", task.execution)
@@ -105,6 +105,15 @@ class Executor:
         finally:
             self._starting.discard(task.execution)
             self._backlog.wake()
+
+    def _act(self, task: Task) -> None:
+        match task.kind:
+            case TaskKind.START:
+                self._start(task)
+            case TaskKind.STOP:
+                self._sandbox.stop(sandbox_of(task.execution))
+            case TaskKind.REMOVE:
+                self._sandbox.remove(sandbox_of(task.execution))
 
     def _start(self, task: Task) -> None:
         context = self._context(task)

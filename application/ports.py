@@ -268,6 +268,7 @@ class Names(Protocol):
 class TaskKind(StrEnum):
     START = "start"
     STOP = "stop"
+    REMOVE = "remove"
 
 
 class Task(msgspec.Struct, frozen=True):

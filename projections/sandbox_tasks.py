@@ -11,9 +11,12 @@ from uuid import UUID
 import msgspec
 
 from application.ports import Followed, Recorded, Task, TaskKind
-from domain.execution import Execution
+from domain.execution import Execution, Status
 from projections.changes import Changes
 from projections.projection import OLDEST_FIRST, Projection, Put
+
+GIVEN_UP = {Status.INTERNAL_ERROR, Status.LOST}
+"""Nobody may have heard the end of the sandbox: it may be still there, or still to come."""
 
 
 def fold_for_executor(event: Recorded) -> Iterator[Put]:
@@ -22,6 +25,8 @@ def fold_for_executor(event: Recorded) -> Iterator[Put]:
             yield _task(TaskKind.START, event)
         case Execution.CancelRequested():
             yield _task(TaskKind.STOP, event)
+        case Execution.Finished(outcome=outcome) if outcome.status in GIVEN_UP:
+            yield _task(TaskKind.REMOVE, event)
 
 
 def fold_followed(event: Recorded) -> Iterator[Put]:

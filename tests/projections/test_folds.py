@@ -113,6 +113,15 @@ def test_each_event_that_asks_for_an_effect_makes_one_task_named_by_the_event():
     }
 
 
+@pytest.mark.parametrize(("status", "kinds"), [(Status.LOST, [TaskKind.REMOVE]), (Status.TIMED_OUT, [])])
+def test_what_is_left_of_a_run_that_was_given_up_is_removed(status, kinds):
+    *_, finished = events_of_a_run()
+    outcome = msgspec.structs.replace(finished.data.outcome, status=status)
+    data = Execution.Finished(outcome=outcome, output=None, **library_fields(finished))
+    tasks = documents_of(sandbox_tasks.EXECUTOR, [msgspec.structs.replace(finished, data=data)])
+    assert [task["kind"] for task in tasks.values()] == kinds
+
+
 def test_a_run_is_followed_from_the_moment_a_sandbox_is_to_be_made():
     events = events_of_a_run()
     followed = [sandbox_tasks.as_followed(coalesce(sandbox_tasks.MONITOR, events[:upto])) for upto in range(1, 6)]
