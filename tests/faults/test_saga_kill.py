@@ -103,8 +103,7 @@ def check_ended(system: Partly, id: UUID, status: Status) -> None:
     wait_until(lambda: system.parts.sandbox().list() == [], "that its sandbox is gone")
     assert system.parts.sandbox().free_slots() == system.parts.settings().slots
     assert processes_of(str(id)) == []
-    made = (system.data / "made").read_text().split() if (system.data / "made").exists() else []
-    assert made.count(sandbox_of(id)) <= 1
+    assert working.made(system.data, sandbox_of(id)) <= 1
     check_saga(system, id)
 
 
@@ -115,6 +114,12 @@ def check_saga(system: Partly, id: UUID) -> None:
     assert bool(events) == (system.run(id).sandbox is not None)
 
 
+def check_output(system: Partly, id: UUID) -> None:
+    output = system.run(id).output
+    assert output
+    assert one_stream(decode_frames(system.parts.seals().open(output)), STDOUT) == OUTPUT
+
+
 @pytest.mark.parametrize("point", working.POINTS)
 def test_a_worker_that_is_killed_between_two_steps_costs_a_run_nothing(system, point):
     name = working.worker_of(point)
@@ -123,9 +128,7 @@ def test_a_worker_that_is_killed_between_two_steps_costs_a_run_nothing(system, p
     system.workers[name] = Program("working", system.data, name)
     for id in runs:
         check_ended(system, id, Status.SUCCEEDED)
-        output = system.run(id).output
-        assert output
-        assert one_stream(decode_frames(system.parts.seals().open(output)), STDOUT) == OUTPUT
+        check_output(system, id)
 
 
 @pytest.mark.parametrize("point", [f"before {step}" for step in working.STEPS if step != "the place is given back"])

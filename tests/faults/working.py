@@ -1,12 +1,13 @@
-"""One worker as a process of its own, which may kill or stop itself at a named point between two steps of a saga.
+"""Some workers as a process of their own, which may kill or stop itself at a named point between two steps of a saga.
 
-python -m tests.faults.working DATA NAME [SIGNAL POINT]
+python -m tests.faults.working DATA NAME,... [SIGNAL POINT]
 """
 
 import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,27 +73,32 @@ def arm(container: Workers, point: str, number: int) -> None:
     setattr(part, method, reached)
 
 
-def note_sandboxes(container: Workers, file: Path) -> None:
-    """Write down the name of every sandbox that is made, as often as it is."""
+def note_sandboxes(container: Workers, data: Path) -> None:
+    """Write down every sandbox that is there after a start: each has a lock of its own."""
     sandbox = container.sandbox()
     start = sandbox.start
 
     def noted(job: Job) -> None:
-        is_new = job.sandbox not in sandbox.list()
         start(job)
-        if is_new:
-            with file.open("a") as notes:
-                notes.write(f"{job.sandbox}\n")
+        with suppress(FileNotFoundError), (data / "made").open("a") as notes:
+            lock = (data / "sandboxes" / job.sandbox / "lock").stat()
+            notes.write(f"{job.sandbox} {lock.st_ino} {lock.st_mtime_ns}\n")
 
     sandbox.start = noted
 
 
-def main(data: str, name: str, number: str = "", point: str = "") -> None:
+def made(data: Path, name: str) -> int:
+    """How many sandboxes of this name there were."""
+    notes = (data / "made").read_text().splitlines() if (data / "made").exists() else []
+    return len({note for note in notes if note.startswith(name)})
+
+
+def main(data: str, names: str, number: str = "", point: str = "") -> None:
     container = workers(load({"RUNLEDGER_DATA": data}))
-    note_sandboxes(container, Path(data) / "made")
+    note_sandboxes(container, Path(data))
     if point:
         arm(container, point, signal.Signals[number])
-    run_workers([name], container)
+    run_workers(names.split(","), container)
 
 
 if __name__ == "__main__":
