@@ -3,11 +3,12 @@
 import logging
 import time
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from application.ports import Context, EventLog, StreamNotFound, UnreadableEvent, VersionConflict
+from application.ports import Context, EventLog, Recorded, StreamNotFound, UnreadableEvent, VersionConflict
 from domain.execution import Execution, Outcome, Status
+from domain.queue import Waiting
 from domain.saga import TELL_WITHIN, Saga, Step, saga_of
 
 log = logging.getLogger(__name__)
@@ -22,11 +23,20 @@ OUTCOMES = {
 }
 
 
-class Deadlines:
-    """They stand in the sagas. What has or gets a sandbox too late is given up: an executor removes it."""
+def following(cause: Recorded, now: datetime) -> Context:
+    """What the saga does because of an event."""
+    return Context(ACTOR, now, cause.correlation, cause.id, cause.trace)
 
-    def __init__(self, log: EventLog) -> None:
+
+class Deadlines:
+    """They stand in the sagas. What has or gets a sandbox too late is given up: an executor removes it.
+
+    A run that waits has no saga: its own request says since when.
+    """
+
+    def __init__(self, log: EventLog, wait: timedelta) -> None:
         self._log = log
+        self._wait = wait
         self._due: dict[UUID, datetime] = {}
         """When each saga is to be looked at next."""
         self._began = time.monotonic()
@@ -37,11 +47,33 @@ class Deadlines:
     def enforce(self, held: Collection[UUID], now: datetime) -> None:
         """Give up what is overdue. Raises LogUnavailable."""
         self._due = {run: at for run, at in self._due.items() if run in held}
-        if time.monotonic() - self._began < GRACE_SECONDS:
+        if self._is_soon():
             return
         for execution in held:
             if self._due.get(execution, now) <= now:
                 self._look(execution, now)
+
+    def end_waiting(self, waiting: Collection[Waiting], now: datetime) -> Collection[UUID]:
+        """End those that have waited too long for a place, and tell which. Raises LogUnavailable."""
+        if self._is_soon():
+            return ()
+        overdue = [one.execution for one in waiting if now - one.since > self._wait]
+        for execution in overdue:
+            self._end_waiting(execution, now)
+        return overdue
+
+    def _is_soon(self) -> bool:
+        return time.monotonic() - self._began < GRACE_SECONDS
+
+    def _end_waiting(self, execution: UUID, now: datetime) -> None:
+        try:
+            run, requested = self._log.load(Execution, execution), self._log.history(execution)[0]
+            if run.status is Status.QUEUED:
+                words = f"no place came free within {self._wait.total_seconds():,.0f} seconds"
+                run.finish(Outcome(Status.INTERNAL_ERROR, words), None, now)
+                self._log.save(following(requested, now), run)
+        except (StreamNotFound, UnreadableEvent, VersionConflict) as problem:
+            log.warning("run %s, which waits too long, is left to others: %s", execution, problem)
 
     def _look(self, execution: UUID, now: datetime) -> None:
         try:
@@ -61,6 +93,6 @@ class Deadlines:
         run.finish(outcome, None, now)
         begun = self._log.history(saga.id)[0]
         try:
-            self._log.save(Context(ACTOR, now, begun.correlation, begun.id, begun.trace), saga, run)
+            self._log.save(following(begun, now), saga, run)
         except VersionConflict:
             log.info("run %s was heard of at the last moment", run.id)

@@ -7,7 +7,7 @@ from datetime import datetime
 from threading import Event
 from uuid import UUID, uuid4
 
-from application.deadlines import ACTOR, Deadlines
+from application.deadlines import ACTOR, Deadlines, following
 from application.pools import Pools
 from application.ports import (
     Clock,
@@ -50,11 +50,6 @@ def created(log: EventLog, execution: UUID) -> Recorded:
     return next(event for history in histories for event in history if isinstance(event.data, Execution.SandboxCreated))
 
 
-def following(cause: Recorded, now: datetime) -> Context:
-    """What the saga does because of an event."""
-    return Context(ACTOR, now, cause.correlation, cause.id, cause.trace)
-
-
 class Orchestrator:
     """Any number of these may work: what one decides on too little, the log refuses."""
 
@@ -65,6 +60,7 @@ class Orchestrator:
         queue: Queue,
         places: Places,
         ceilings: Limits,
+        deadlines: Deadlines,
         hand_over: Callable[[Sequence[Task]], None],
     ) -> None:
         self._log = log
@@ -74,7 +70,7 @@ class Orchestrator:
         self._ceilings = ceilings
         self._hand_over = hand_over
         self._pools = Pools(log)
-        self._deadlines = Deadlines(log)
+        self._deadlines = deadlines
         self._ended: set[UUID] = set()
         """Runs that have ended, whose places may not be given back yet in the log."""
         self._since = 0.0
@@ -198,6 +194,7 @@ class Orchestrator:
         """A place whose run has ended is given back, also if nobody here has heard of the end."""
         now = self._clock.now()
         self._deadlines.enforce(self._pools.current(now).held.keys(), now)
+        self._queue.forget(self._deadlines.end_waiting(self._queue.waiting(), now))
         is_idle = not (self._queue.waiting() or self._pools.current(now).held)
         if is_idle or time.monotonic() - self._checked_at < CHECK_SECONDS:
             return

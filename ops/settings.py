@@ -88,6 +88,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     user_queue: Annotated[
         int, Meta(description="How many runs of one person may wait or be under way.", ge=1, le=1_000_000)
     ] = 1_000
+    queue_seconds: Annotated[
+        int,
+        Meta(description="How many seconds a run may wait for a place; after that it ends.", ge=1, le=30 * 86_400),
+    ] = 3_600
     allow_weak_sandbox: Annotated[
         bool, Meta(description="Run scripts even where this machine cannot limit their memory and processes.")
     ] = False

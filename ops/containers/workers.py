@@ -1,5 +1,7 @@
 """What the workers have."""
 
+from datetime import timedelta
+
 from dependency_injector import providers
 from opentelemetry.metrics import get_meter
 
@@ -14,6 +16,7 @@ from adapters.redis.notices import RedisNotices
 from adapters.redis.progress import RedisProgress
 from adapters.telemetry.dead_letters import DeadLetterMetrics
 from application.backlog import Backlog
+from application.deadlines import Deadlines
 from application.executor import Executor
 from application.monitor import Monitor
 from application.orchestrator import Orchestrator
@@ -39,6 +42,10 @@ from projections.sandbox_tasks import EXECUTOR
 
 def places(settings: Settings) -> Places:
     return Places(settings.slots, min(settings.user_slots or settings.slots, settings.slots))
+
+
+def longest_wait(settings: Settings) -> timedelta:
+    return timedelta(seconds=settings.queue_seconds)
 
 
 class Workers(Core):
@@ -67,7 +74,8 @@ class Workers(Core):
     )
     reconciler = providers.Singleton(Reconciler, Core.log, Core.clock, Core.open_runs, executor_tasks, sandbox)
     places = providers.Callable(places, Core.settings)
-    orchestrator = providers.Factory(Orchestrator, Core.log, Core.clock, queue, places, Core.ceilings)
+    deadlines = providers.Factory(Deadlines, Core.log, providers.Callable(longest_wait, Core.settings))
+    orchestrator = providers.Factory(Orchestrator, Core.log, Core.clock, queue, places, Core.ceilings, deadlines)
 
     roles = providers.Singleton(Roles, Core.database)
     replay_tasks = providers.Singleton(

@@ -25,6 +25,7 @@ from domain.sealed import Sealed
 
 ANN, BOB = UUID(int=1), UUID(int=2)
 DONE = Outcome(Status.SUCCEEDED, "exited with code 0", exit_code=0)
+HOUR = timedelta(hours=1)
 SCRIPT = Sealed[str](key=UUID(int=3), size=1, box=b"x")
 
 
@@ -79,11 +80,25 @@ def runs(log) -> Iterator[Runs]:
 class Saga:
     """One worker, step by step."""
 
-    def __init__(self, log, runs: Runs, at_once: int = 2, of_one: int = 2, ceilings: Limits | None = None) -> None:
+    def __init__(
+        self,
+        log,
+        runs: Runs,
+        at_once: int = 2,
+        of_one: int = 2,
+        ceilings: Limits | None = None,
+        wait: timedelta = HOUR,
+    ) -> None:
         self.queue = Queue(runs)
         self.started: list[Task] = []
         self.worker = Orchestrator(
-            log, Clock(), self.queue, Places(at_once, of_one), ceilings or Limits(), self.started.extend
+            log,
+            Clock(),
+            self.queue,
+            Places(at_once, of_one),
+            ceilings or Limits(),
+            Deadlines(log, wait),
+            self.started.extend,
         )
 
     def work(self) -> None:
@@ -244,9 +259,9 @@ def test_a_step_that_takes_too_long_is_given_up_and_the_place_comes_back(
     if has_started:
         runs.decide(run, lambda one: one.start(datetime.now(UTC)))
     in_time, too_late = datetime.now(UTC), datetime.now(UTC) + late + timedelta(seconds=1)
-    Deadlines(log).enforce([run], in_time)
+    Deadlines(log, HOUR).enforce([run], in_time)
     assert not runs.load(run).status.is_final
-    Deadlines(log).enforce([run], too_late)
+    Deadlines(log, HOUR).enforce([run], too_late)
     assert runs.load(run).status is status
     assert log.load(domain.saga.Saga, saga_of(run)).compensated is step
     saga.queue.ended(run)
@@ -258,8 +273,37 @@ def test_a_step_that_takes_too_long_is_given_up_and_the_place_comes_back(
 def test_nothing_is_given_up_soon_after_the_start_because_nobody_could_tell_of_anything_before(log, runs):
     run = runs.request()
     Saga(log, runs).work()
-    Deadlines(log).enforce([run], datetime.now(UTC) + timedelta(hours=1))
+    later = datetime.now(UTC) + timedelta(hours=2)
+    Deadlines(log, HOUR).enforce([run], later)
+    assert Deadlines(log, HOUR).end_waiting([runs.requested[run]], later) == ()
     assert not runs.load(run).status.is_final
+
+
+def test_a_run_that_waits_too_long_ends_in_words_and_one_that_got_its_place_meanwhile_goes_on(log, runs, monkeypatch):
+    monkeypatch.setattr(deadlines, "GRACE_SECONDS", 0.0)
+    placed, waiting = runs.request(), runs.request()
+    saga = Saga(log, runs, at_once=1)
+    saga.work()
+    both, limits = [runs.requested[run] for run in (placed, waiting)], Deadlines(log, HOUR)
+    assert limits.end_waiting(both, datetime.now(UTC) + timedelta(minutes=59)) == []
+    assert limits.end_waiting(both, datetime.now(UTC) + timedelta(minutes=61)) == [placed, waiting]
+    assert runs.load(placed).status is Status.STARTING
+    ended = runs.load(waiting)
+    assert (ended.status, ended.outcome.reason) == (
+        Status.INTERNAL_ERROR,
+        "no place came free within 3,600 seconds",
+    )
+    assert log.history(waiting)[-1].causation == log.history(waiting)[0].id
+
+
+def test_a_worker_ends_what_waits_too_long_and_forgets_it(log, runs, monkeypatch):
+    monkeypatch.setattr(deadlines, "GRACE_SECONDS", 0.0)
+    run = runs.request()
+    saga, stop = Saga(log, runs, at_once=0, wait=timedelta()), threading.Event()
+    saga.queue.wait = lambda _: stop.set()
+    saga.worker.run(stop)
+    assert runs.load(run).status is Status.INTERNAL_ERROR
+    assert list(saga.queue.waiting()) == []
 
 
 def test_a_long_pool_goes_on_in_other_streams_which_a_new_worker_finds(log, runs, monkeypatch):
