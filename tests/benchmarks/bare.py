@@ -1,17 +1,21 @@
 """The limits: what the machine does without us."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
 
+from adapters.bubblewrap.command import bwrap_command
 from adapters.embedded.server import free_port
+from domain.execution import Limits
 
 HELLO = "print(6 * 7)"
 BWRAP = [
@@ -22,15 +26,23 @@ BWRAP = [
 ]  # fmt: skip
 
 
-def bare_run() -> float:
+def bare_run(command: Sequence[str] = BWRAP) -> float:
     """One script in bubblewrap without anything around it. Returns milliseconds."""
     since = time.perf_counter()
-    done = subprocess.run(BWRAP, capture_output=True, check=True)
+    done = subprocess.run(command, capture_output=True, check=True)
     assert done.stdout == b"42\n"
     return (time.perf_counter() - since) * 1000
 
 
-def bare_runs_per_second(count: int, at_a_time: int = 2) -> float:
+def as_in_our_sandbox(python: Path) -> list[str]:
+    """The line that our sandbox gives bwrap, with the interpreter where it has the supervisor."""
+    bwrap = shutil.which("bwrap")
+    assert bwrap
+    *line, _ = bwrap_command(bwrap, Limits(), None)
+    return [*line, str(python), "-c", HELLO]
+
+
+def bare_runs_per_second(count: int, at_a_time: int) -> float:
     since = time.perf_counter()
     with ThreadPoolExecutor(at_a_time) as pool:
         list(pool.map(lambda _: bare_run(), range(count)))
