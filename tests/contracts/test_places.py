@@ -12,7 +12,7 @@ import domain.saga
 from adapters.mongo.log import MongoEventLog
 from application import deadlines, orchestrator
 from application.deadlines import Deadlines
-from application.orchestrator import Orchestrator
+from application.orchestrator import Orchestrator, created
 from application.pools import Pools
 from application.ports import Context, Task, TaskKind, VersionConflict
 from application.queue import Hint, Queue
@@ -127,6 +127,14 @@ def test_the_place_and_the_intent_to_make_a_sandbox_are_one_commit(log, runs, da
     before = database.commits.count_documents({})
     Saga(log, runs).work()
     assert database.commits.count_documents({}) == before + 1
+
+
+def test_whoever_remembers_the_request_alone_finds_that_a_sandbox_is_to_be_made(journal, log, runs):
+    run, other = runs.request(), MongoEventLog(journal)
+    other.history(run)
+    Saga(log, runs).work()
+    assert len(other.recall_history(run)) == 1
+    assert isinstance(created(other, run).data, Execution.SandboxCreated)
 
 
 def test_a_place_comes_back_with_the_next_reservation(log, runs, database):
