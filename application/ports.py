@@ -358,6 +358,8 @@ class Job(msgspec.Struct, frozen=True):
     limits: Limits
     environment: Mapping[str, str] = {}
     """The person's own variables, beside those that every run has; a name of both means the person's."""
+    stdin_open: bool = False
+    """More may come by `feed`; without it stdin is closed after `stdin`."""
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -397,6 +399,10 @@ class SandboxNotFound(Exception):
     """There is no such sandbox (any more)."""
 
 
+class InputMissing(Exception):
+    """Input before this was never given: give it from there on."""
+
+
 class Sandbox(Protocol):
     """Isolated places to run one script each. They outlive the process that started them.
 
@@ -413,6 +419,14 @@ class Sandbox(Protocol):
         """Its frames, live: Started, each Output numbered above `after`, and at last Ended.
 
         Works again and again, also after the end, until `remove`. Raises SandboxNotFound.
+        """
+
+    def feed(self, sandbox: str, offset: int, data: bytes, is_last: bool) -> None:
+        """Give the script more of its standard input, 1 MB at most in all; returns when it is on its way for good.
+
+        `offset` counts the bytes given by `feed` before these: 0 for the first, as `Job.stdin` does not count. Each
+        byte is taken once, however often it is given; after the last one the script reads an end of file. Harmless
+        when the run has ended. Raises SandboxNotFound (not started, or removed), InputMissing.
         """
 
     def stop(self, sandbox: str) -> None:
