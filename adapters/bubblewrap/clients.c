@@ -1,4 +1,4 @@
-/* Those who watch or stop the run. The spool is their queue: a slow one holds up nobody. */
+/* Those who watch, feed or stop the run. The spool is their queue: a slow one holds up nobody. */
 #include <errno.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -9,9 +9,10 @@
 enum { AT_ONCE = 1 << 20 };                         /* bytes for one client before the next has its turn */
 enum { LEAVE_US = 5000000, LEAVE_STEP_MS = 100 }; /* who is slower reads the rest from the spool file itself */
 
-void clients_init(struct clients *clients, int listener)
+void clients_init(struct clients *clients, int listener, struct given *input)
 {
     clients->listener = listener;
+    clients->input = input;
     for (int i = 0; i < CLIENTS_MAX; i++)
         clients->client[i].fd = -1;
 }
@@ -26,9 +27,14 @@ static int is_watching(const struct client *client)
     return has_asked(client) && client->request.question == WATCH;
 }
 
+static int is_feeding(const struct client *client)
+{
+    return has_asked(client) && (client->request.question == FEED || client->request.question == FEED_LAST);
+}
+
 static short events_for(const struct client *client, const struct spool *spool)
 {
-    if (!has_asked(client))
+    if (!has_asked(client) || is_feeding(client))
         return POLLIN;
     return is_watching(client) && client->offset < spool->size ? POLLOUT : POLLRDHUP;
 }
@@ -66,15 +72,41 @@ static void take_new(struct clients *clients)
         }
 }
 
-static void hear(struct client *client)
+/* What has come of at most `size` bytes; 0 when nothing has. */
+static size_t hear(struct client *client, void *into, size_t size)
 {
-    size_t missing = sizeof client->request - client->request_size;
-    ssize_t got = recv(client->fd, (char *)&client->request + client->request_size, missing, 0);
+    ssize_t got = recv(client->fd, into, size, 0);
 
-    if (got > 0)
-        client->request_size += (size_t)got;
-    else if (got == 0 || errno != EAGAIN)
+    if (got == 0 || (got < 0 && errno != EAGAIN))
         hang_up(client);
+    return got > 0 ? (size_t)got : 0;
+}
+
+static void hear_request(struct client *client)
+{
+    char *missing = (char *)&client->request + client->request_size;
+
+    client->request_size += hear(client, missing, sizeof client->request - client->request_size);
+}
+
+/* A piece that breaks off gives what has come of it; whoever comes next gives it again. */
+static void hear_input(struct client *client, struct given *input)
+{
+    static char data[1 << 16];
+    const struct request *request = &client->request;
+    uint64_t left = request->size - client->fed;
+    size_t got = left ? hear(client, data, left < sizeof data ? left : sizeof data) : 0;
+
+    given_take(input, request->after, client->fed, data, got);
+    client->fed += got;
+    if (client->fd < 0 || client->fed < request->size)
+        return;
+    if (request->question == FEED_LAST)
+        given_end(input, request->after, request->size);
+    uint64_t answer = given_size(input);
+    if (send(client->fd, &answer, sizeof answer, MSG_NOSIGNAL) < 0)
+        errno = 0; /* whoever is gone already gives it again */
+    hang_up(client);
 }
 
 static int is_unwanted(const struct head *head, uint64_t after)
@@ -111,21 +143,23 @@ static void send_frames(struct client *client, const struct spool *spool)
     client->offset = (uint64_t)offset;
 }
 
-static void serve(struct client *client, const struct spool *spool, short events)
+static void serve(struct client *client, const struct spool *spool, struct given *input, short events)
 {
     if (!has_asked(client))
-        hear(client);
-    else if (events & (POLLRDHUP | POLLHUP | POLLERR))
+        hear_request(client);
+    else if (!is_feeding(client) && events & (POLLRDHUP | POLLHUP | POLLERR))
         hang_up(client);
     if (client->fd >= 0 && is_watching(client))
         send_frames(client, spool);
+    if (client->fd >= 0 && is_feeding(client))
+        hear_input(client, input);
 }
 
 void clients_serve(struct clients *clients, const struct spool *spool, const struct pollfd polled[CLIENT_POLLS])
 {
     for (int i = 0; i < CLIENTS_MAX; i++)
         if (polled[i].revents)
-            serve(&clients->client[i], spool, polled[i].revents);
+            serve(&clients->client[i], spool, clients->input, polled[i].revents);
     if (polled[CLIENTS_MAX].revents)
         take_new(clients);
 }

@@ -175,6 +175,7 @@ static void run(const struct options *options)
     static struct spool spool;
     static struct clients clients;
     static struct cgroup cgroup;
+    static struct giving giving;
     int job = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10), slot_lock, uid_lock = -1, listener;
     int number = take_one(options->slots_folder, options->slots, &slot_lock);
     uid_t uid = 0;
@@ -191,8 +192,10 @@ static void run(const struct options *options)
     if (child.pid < 0)
         undo(options->folder, &cgroup, "cannot start bwrap");
     let_go_of_caller(ready);
-    clients_init(&clients, listener);
-    keep(&(struct run){child, job, sizes.wall_us, sizes.output_bytes, {slot_lock, uid_lock}, &cgroup, &spool, &clients});
+    giving.fd = child.commands, giving.job = job;
+    giving.input.is_whole = giving.end_passed = !(sizes.flags & MORE_INPUT);
+    clients_init(&clients, listener, &giving.input);
+    keep(&(struct run){child, sizes.wall_us, sizes.output_bytes, {slot_lock, uid_lock}, &cgroup, &spool, &giving, &clients});
 }
 
 int main(int argc, char **argv)

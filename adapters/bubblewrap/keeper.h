@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../supervisor/given.h"
 #include "../supervisor/records.h"
 
 /* The exit code that means: try again when another run has ended. */
@@ -86,6 +87,36 @@ struct child launch(const struct launch *launch); /* pid -1 with errno */
 void make_folder(const char *path, const char *mark, const struct cgroup *cgroup, struct spool *spool, int *listener);
 int lock_file(const char *path, int flags); /* the descriptor that holds it, or -1 */
 
+/* give.c */
+struct giving {
+    int fd;  /* the supervisor's standard input */
+    int job; /* a file with the JOB record; -1 once it is given */
+    int wants_cancel, cancel_given;
+    struct given input; /* what clients gave */
+    uint64_t passed;    /* on to the supervisor */
+    int end_passed;
+};
+
+int has_something_to_give(const struct giving *giving);
+void give(struct giving *giving);
+
+/* frames.c */
+enum { CHUNK = FRAME_MAX + sizeof(struct head) };
+
+struct frames {
+    int fd; /* the supervisor's standard output */
+    struct spool *spool;
+    uint64_t output_bytes; /* no more than this is taken */
+    int closed;            /* nobody can write a frame any more */
+    const char *broken;    /* why no more is read; NULL while all is well */
+    struct end end;        /* of the supervisor; cause 0 when there was none */
+    char reason[REASON_MAX + 1];
+    char data[CHUNK]; /* as far as they have come */
+    size_t size;
+};
+
+int take_frames(struct frames *frames); /* true when there may be more at once */
+
 /* clients.c */
 enum { CLIENTS_MAX = 128, CLIENT_POLLS = CLIENTS_MAX + 1 };
 
@@ -93,16 +124,18 @@ struct client {
     int fd; /* -1: this place is free */
     struct request request;
     size_t request_size; /* as far as it has come */
+    uint64_t fed;        /* of the input that follows it */
     uint64_t offset;     /* in the spool, of what is sent next */
     uint64_t span_end;   /* up to here the spool is sent as it lies */
 };
 
 struct clients {
     int listener; /* -1 when no more are taken */
+    struct given *input;
     struct client client[CLIENTS_MAX];
 };
 
-void clients_init(struct clients *clients, int listener);
+void clients_init(struct clients *clients, int listener, struct given *input);
 void clients_poll(const struct clients *clients, const struct spool *spool, struct pollfd polled[CLIENT_POLLS]);
 void clients_serve(struct clients *clients, const struct spool *spool, const struct pollfd polled[CLIENT_POLLS]);
 int clients_want_stop(const struct clients *clients);
@@ -111,12 +144,12 @@ void clients_take_leave(struct clients *clients, const struct spool *spool); /* 
 /* run.c: from the running child to the END in the spool. */
 struct run {
     struct child child;
-    int job;             /* a file with the JOB record; -1 once it is delivered */
     uint64_t wall_us;
     uint64_t output_bytes;
     int locks[2];        /* slot and uid: given back when nothing of the run is left */
     const struct cgroup *cgroup;
     struct spool *spool;
+    struct giving *giving;
     struct clients *clients;
 };
 

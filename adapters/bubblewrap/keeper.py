@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from adapters.supervisor.build import KEEPER
-from adapters.supervisor.records import HEAD, KIND_END, read_frames
+from adapters.supervisor.records import ALL_INPUT, HEAD, KIND_END, read_frames
 from application.ports import Frame, NoCapacity, SandboxNotFound, SandboxUnavailable
 
-REQUEST = struct.Struct("<QQ")
-WATCH, STOP = 1, 2
+REQUEST = struct.Struct("<QQQ")
+WATCH, STOP, FEED, FEED_LAST = 1, 2, 3, 4
 NO_CAPACITY = 3
-STOP_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
 """Far more than a stop takes; after it the keeper counts as stuck."""
 
 
@@ -64,21 +64,33 @@ def stop(folder: Path) -> None:
     """Returns when nothing of the run is left; at once when its keeper has ended. Raises TimeoutError."""
     try:
         with _ask(folder, STOP) as connection:
-            connection.settimeout(STOP_SECONDS)
+            connection.settimeout(ANSWER_SECONDS)
             connection.recv(1)
     except (ConnectionError, FileNotFoundError):
         return
 
 
+def feed(folder: Path, offset: int, data: bytes, is_last: bool) -> int:
+    """How much input the keeper has then: ALL_INPUT where it wants no more, or has ended. Raises TimeoutError."""
+    try:
+        with _ask(folder, FEED_LAST if is_last else FEED, offset, len(data)) as connection:
+            connection.settimeout(ANSWER_SECONDS)
+            connection.sendall(data)
+            answer = connection.recv(8)
+    except (ConnectionError, FileNotFoundError):
+        return ALL_INPUT
+    return int.from_bytes(answer, "little") if answer else ALL_INPUT
+
+
 @contextmanager
-def _ask(folder: Path, question: int, after: int = 0) -> Iterator[socket.socket]:
+def _ask(folder: Path, question: int, after: int = 0, size: int = 0) -> Iterator[socket.socket]:
     """Through a descriptor of the folder: a socket's path has room for 107 bytes only."""
     place = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
         connection = socket.socket(socket.AF_UNIX)
         with connection:
             connection.connect(f"/proc/self/fd/{place}/socket")
-            connection.sendall(REQUEST.pack(question, after))
+            connection.sendall(REQUEST.pack(question, after, size))
             yield connection
     finally:
         os.close(place)

@@ -16,9 +16,9 @@ from adapters.bubblewrap.cgroups import NO_CGROUP, Cgroups, find_cgroups
 from adapters.bubblewrap.command import bwrap_command
 from adapters.bubblewrap.problems import NO_BWRAP, NOT_BUILT, find_problems
 from adapters.supervisor.build import KEEPER, SUPERVISOR
-from adapters.supervisor.records import encode_job
+from adapters.supervisor.records import check_taken, encode_job
 from adapters.supervisor.seen import Seen
-from application.ports import Ended, Frame, Job, Runtime, SandboxNotFound, SandboxUnavailable
+from application.ports import Ended, Frame, Job, Runtime, SandboxNotFound, SandboxUnavailable, SandboxUnreachable
 from domain.execution import Limits, Outcome, Status
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -70,6 +70,12 @@ class BubblewrapSandbox:
                 if isinstance(frame, Ended):
                     return
         yield Ended(LOST, datetime.now(UTC))
+
+    def feed(self, sandbox: str, offset: int, data: bytes, is_last: bool) -> None:
+        try:
+            check_taken(keeper.feed(self._existing(sandbox), offset, data, is_last), offset, len(data))
+        except TimeoutError:
+            raise SandboxUnreachable(f"the keeper of {sandbox} does not answer") from None
 
     def stop(self, sandbox: str) -> None:
         folder = self._path(sandbox)

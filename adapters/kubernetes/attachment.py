@@ -14,7 +14,7 @@ from typing import Any
 
 import websocket
 
-from adapters.supervisor.records import HEAD, KIND_CANCEL, KIND_RESEND, KIND_RESENT, read_frames
+from adapters.supervisor.records import HEAD, KIND_CANCEL, KIND_RESEND, KIND_RESENT, encode_input, read_frames
 from application.ports import Ended, Frame
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -31,7 +31,7 @@ class NotAttached(Exception):
 
 
 class Attachment:
-    """One conversation: `give`, `frames` or `cancel`. All may raise NotAttached."""
+    """One conversation: `give`, `feed`, `frames` or `cancel`. All may raise NotAttached."""
 
     def __init__(self, connection: websocket.WebSocket) -> None:
         self._connection = connection
@@ -64,6 +64,14 @@ class Attachment:
         if not self._read(HEAD.size):
             raise NotAttached("the pod broke off")
 
+    def feed(self, offset: int, data: bytes, is_last: bool) -> int:
+        """How much input the supervisor has then; ALL_INPUT where it wants no more."""
+        mark = 1 + secrets.randbits(63)
+        for record in encode_input(offset, data, is_last, mark):
+            self._send(record)
+        *_, taken, _ = HEAD.unpack(self._skip_to(mark.to_bytes(8, "little")))
+        return int(taken)
+
     def frames(self, after: int) -> Iterator[Frame]:
         """The first frame, those numbered above `after`, and what comes; ends early when the connection breaks."""
         mark = self._ask_for(after)
@@ -91,13 +99,15 @@ class Attachment:
         except (OSError, websocket.WebSocketException) as problem:
             raise NotAttached(str(problem)) from problem
 
-    def _skip_to(self, mark: bytes) -> None:
-        """What comes first may begin in the middle of a record."""
+    def _skip_to(self, mark: bytes) -> bytes:
+        """The head that ends with it. What comes first may begin in the middle of a record."""
         while (at := self._unread.find(mark)) < 0:
-            self._unread = self._unread[-len(mark) :]
+            self._unread = self._unread[-HEAD.size :]
             if not self._receive():
                 raise NotAttached("the pod broke off")
-        self._unread = self._unread[at + len(mark) :]
+        end = at + len(mark)
+        head, self._unread = self._unread[:end][-HEAD.size :], self._unread[end:]
+        return head
 
     def _read(self, size: int) -> bytes:
         while len(self._unread) < size and self._receive():

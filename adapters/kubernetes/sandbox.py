@@ -16,6 +16,7 @@ from adapters.kubernetes.mirror import Mirror
 from adapters.kubernetes.pod import LABEL, STATE, Place, Pod, ending_of, has_its_job, is_leaving, is_over, sandbox_of
 from adapters.kubernetes.pool import Pool
 from adapters.kubernetes.starts import GIVE_SECONDS, START_SECONDS, Starts
+from adapters.supervisor.records import check_taken
 from adapters.supervisor.seen import Seen
 from application.ports import Ended, Frame, Job, SandboxNotFound, SandboxUnreachable
 from domain.execution import Limits
@@ -62,6 +63,18 @@ class KubernetesSandbox:
                 if isinstance(frame, Ended):
                     return
             time.sleep(TRY_AGAIN_SECONDS)
+
+    def feed(self, sandbox: str, offset: int, data: bytes, is_last: bool) -> None:
+        pod = self._with_job(self._existing(sandbox), START_SECONDS + GIVE_SECONDS)
+        if pod is None:
+            raise SandboxUnreachable(f"{sandbox} has not got its job yet, or no more")
+        if is_over(pod):
+            return
+        try:
+            with self._cluster.attach(pod["metadata"]["name"]) as attachment:
+                check_taken(attachment.feed(offset, data, is_last), offset, len(data))
+        except NotAttached as problem:
+            raise SandboxUnreachable(f"{sandbox} cannot be given its input: {problem}") from problem
 
     def stop(self, sandbox: str) -> None:
         try:

@@ -10,14 +10,14 @@
 
 #include "supervisor.h"
 
-enum { REQUESTS_MAX = 64 };
+enum { ANSWERS_MAX = 64 };
 
 static struct {
     int is_on;
     char *data;
     size_t size, room;
     size_t next; /* the record to send next */
-    struct head requests[REQUESTS_MAX], answer;
+    struct head answers[ANSWERS_MAX], answer; /* those that wait, and the one on its way */
     int waiting;
     int first_is_due;
     const char *record; /* on its way */
@@ -80,15 +80,21 @@ static size_t find_after(uint64_t number)
     return kept.size;
 }
 
-static void take_request(void)
+static void start_again(void)
 {
-    size_t from = find_after(kept.requests[0].number);
+    size_t from = find_after(kept.answer.number);
 
-    kept.answer = kept.requests[0];
     kept.answer.kind = RESENT;
-    memmove(kept.requests, kept.requests + 1, (size_t)--kept.waiting * sizeof *kept.requests);
     kept.next = from < kept.next ? from : kept.next;
     kept.first_is_due = kept.size > 0;
+}
+
+static void take_answer(void)
+{
+    kept.answer = kept.answers[0];
+    memmove(kept.answers, kept.answers + 1, (size_t)--kept.waiting * sizeof *kept.answers);
+    if (kept.answer.kind == RESEND)
+        start_again();
     kept.record = (const char *)&kept.answer;
     kept.left = sizeof kept.answer;
 }
@@ -113,7 +119,7 @@ void send_kept(void)
 {
     while (has_unsent()) {
         if (!kept.left && kept.waiting)
-            take_request();
+            take_answer();
         else if (!kept.left)
             take_record();
         ssize_t sent = write(STDOUT_FILENO, kept.record, kept.left);
@@ -124,13 +130,14 @@ void send_kept(void)
     }
 }
 
-int can_resend(void)
+int can_answer(void)
 {
-    return kept.waiting < REQUESTS_MAX;
+    return kept.waiting < ANSWERS_MAX;
 }
 
-void resend(const struct head *request)
+void answer(const struct head *answer)
 {
-    kept.requests[kept.waiting++] = *request;
+    kept.answers[kept.waiting] = *answer;
+    kept.answers[kept.waiting++].size = 0; /* whatever the question said of itself */
     send_kept();
 }

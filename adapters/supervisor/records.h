@@ -1,14 +1,19 @@
 /* The records that the supervisor, the keeper and the Python side exchange.
  *
  * A record is a fixed head, then `size` bytes. All integers are little-endian, nothing is padded by the compiler.
- * To the supervisor (its standard input): one JOB, then any CANCEL. From it (its standard output): STARTED, then
+ * To the supervisor (its standard input): one JOB, then any INPUT and CANCEL. From it (its standard output): STARTED, then
  * STDOUT and STDERR in the order they were read, at last one END. The spool file holds the latter, byte for byte,
  * but for the END, which the keeper completes with what only the cgroup knows.
  *
  * Where nobody outside keeps the frames (a pod), a job asks the supervisor to keep them: then it stays after the END,
  * and to each RESEND it answers RESENT, the first record again, and all frames above `number`. A reader that comes late
  * reads from the middle of some record: it looks for its own RESENT, whose `at_us` it has made up so that no script
- * can write it. Other readers see the same frames again, never a gap. */
+ * can write it. Other readers see the same frames again, never a gap. An INPUT that has an `at_us` is answered there,
+ * too: TAKEN repeats it, and its number says how much of the input has come.
+ *
+ * INPUT and LAST_INPUT are pieces of one stream. A piece that begins before the end of what has come gives only what
+ * is new, and one that begins behind it gives nothing, so pieces may come twice. Several may write to one supervisor
+ * (a pod): records of at most COMMAND_MAX bytes, written at once, do not mix. */
 #ifndef RUNLEDGER_RECORDS_H
 #define RUNLEDGER_RECORDS_H
 
@@ -18,25 +23,33 @@
 #error "records are written as they lie in memory, which must be little-endian"
 #endif
 
-enum kind { JOB = 1, CANCEL = 2, RESEND = 3, STARTED = 16, STDOUT = 17, STDERR = 18, END = 19, RESENT = 20 };
+enum kind { JOB = 1, CANCEL = 2, RESEND = 3, INPUT = 4, LAST_INPUT = 5 };
+enum frame_kind { STARTED = 16, STDOUT = 17, STDERR = 18, END = 19, RESENT = 20, TAKEN = 21 };
 
 struct head {
     uint32_t size;   /* bytes that follow this head */
     uint32_t kind;
-    uint64_t number; /* STDOUT, STDERR: 1, 2, 3 ... over both; END: the last of them; RESEND: after it; otherwise 0 */
-    uint64_t at_us;  /* microseconds since 1970, UTC; RESEND: what RESENT shall say */
+    uint64_t number; /* STDOUT, STDERR: 1, 2, 3 ... over both; END: the last of them; RESEND: after it;
+                        INPUT: the bytes of it before these; TAKEN: those that have come; otherwise 0 */
+    uint64_t at_us;  /* microseconds since 1970, UTC; RESEND, INPUT: what the answer shall say */
 };
 
 /* On the keeper's socket a client asks once. WATCH answers with the frames (STARTED, the output numbered above `after`,
- * END) as they come; STOP ends the run as cancelled, and the keeper hangs up when nothing of it is left. */
-enum question { WATCH = 1, STOP = 2 };
+ * END) as they come; STOP ends the run as cancelled, and the keeper hangs up when nothing of it is left. FEED and
+ * FEED_LAST are followed by `size` bytes of input, of which `after` came before, and answered with 8 bytes: how much
+ * has come. */
+enum question { WATCH = 1, STOP = 2, FEED = 3, FEED_LAST = 4 };
 
 struct request {
     uint64_t question;
     uint64_t after;
+    uint64_t size;
 };
 
-enum { FRAME_MAX = 16384, REASON_MAX = 512, JOB_MAX = 64 << 20 };
+enum { FRAME_MAX = 16384, REASON_MAX = 512, JOB_MAX = 64 << 20, INPUT_MAX = 1 << 20, COMMAND_MAX = 4096 };
+
+/* How much input has come, where no more is wanted. */
+#define ALL_INPUT UINT64_MAX
 
 /* JOB: this, then argc + envc strings and the script's file name, each ended by NUL, then script, then stdin. */
 struct job {
@@ -47,8 +60,10 @@ struct job {
     uint32_t argc;
     uint32_t envc;
     uint32_t pids; /* of the script's user; 0: a cgroup counts them */
-    uint32_t keeps_frames;
+    uint32_t flags;
 };
+
+enum { KEEPS_FRAMES = 1, MORE_INPUT = 2 };
 
 enum cause { EXITED = 1, TIMED_OUT = 2, OUTPUT_LIMIT = 3, CANCELLED = 4, OUT_OF_MEMORY = 5, LOST = 6, BROKEN = 7 };
 
@@ -66,7 +81,7 @@ struct end {
 };
 
 _Static_assert(sizeof(struct head) == 24, "head");
-_Static_assert(sizeof(struct request) == 16, "request");
+_Static_assert(sizeof(struct request) == 24, "request");
 _Static_assert(sizeof(struct job) == 48, "job");
 _Static_assert(sizeof(struct end) == 56, "end");
 

@@ -5,16 +5,21 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from application.ports import STDERR, STDOUT, Ended, Frame, Job, Output, Started
+from application.ports import STDERR, STDOUT, Ended, Frame, InputMissing, Job, Output, Started
 from domain.execution import Outcome, Status
 
 HEAD = struct.Struct("<IIQQ")
 JOB = struct.Struct("<QQQQIIII")
 END = struct.Struct("<IiiIQQQQQ")
 
-KIND_JOB, KIND_CANCEL, KIND_RESEND = 1, 2, 3
-KIND_STARTED, KIND_STDOUT, KIND_STDERR, KIND_END, KIND_RESENT = 16, 17, 18, 19, 20
+KIND_JOB, KIND_CANCEL, KIND_RESEND, KIND_INPUT, KIND_LAST_INPUT = 1, 2, 3, 4, 5
+KIND_STARTED, KIND_STDOUT, KIND_STDERR, KIND_END, KIND_RESENT, KIND_TAKEN = 16, 17, 18, 19, 20, 21
+KEEPS_FRAMES, MORE_INPUT = 1, 2
 JOB_MAX = 64 * 1024 * 1024
+INPUT_MAX = 1024 * 1024
+COMMAND_MAX = 4096
+ALL_INPUT = 2**64 - 1
+"""How much input has come, where no more is wanted."""
 
 EXITED, TIMED_OUT, OUTPUT_LIMIT, CANCELLED, OUT_OF_MEMORY, LOST, BROKEN = range(1, 8)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,6 +52,10 @@ class JobTooLarge(ValueError):
     """Script and stdin together are larger than a sandbox takes."""
 
 
+class InputTooLarge(ValueError):
+    """A run takes 1 MB of input while it runs."""
+
+
 def encode_job(job: Job, command: Sequence[str], *, keeps_frames: bool = False) -> bytes:
     """The JOB record. `command` is the interpreter as this adapter calls it. Raises JobTooLarge.
 
@@ -62,12 +71,30 @@ def encode_job(job: Job, command: Sequence[str], *, keeps_frames: bool = False) 
         len(command),
         len(environment),
         job.limits.pids if keeps_frames else 0,
-        keeps_frames,
+        (KEEPS_FRAMES if keeps_frames else 0) | (MORE_INPUT if job.stdin_open else 0),
     )
     body = sizes + words + job.script + job.stdin
     if len(body) > JOB_MAX:
         raise JobTooLarge(JobTooLarge.__doc__)
     return HEAD.pack(len(body), KIND_JOB, 0, 0) + body
+
+
+def encode_input(offset: int, data: bytes, is_last: bool, mark: int) -> Iterator[bytes]:
+    """INPUT records, each small enough to be written at once; the last one asks for TAKEN with this mark."""
+    piece = COMMAND_MAX - HEAD.size
+    for at in range(0, max(len(data), 1), piece):
+        some = data[at : at + piece]
+        is_end = at + len(some) == len(data)
+        kind = KIND_LAST_INPUT if is_end and is_last else KIND_INPUT
+        yield HEAD.pack(len(some), kind, offset + at, mark if is_end else 0) + some
+
+
+def check_taken(taken: int, offset: int, size: int) -> None:
+    """Whether input is on its way, where so much of it has come. Raises InputMissing, InputTooLarge."""
+    if taken < offset:
+        raise InputMissing(InputMissing.__doc__)
+    if taken < offset + size:
+        raise InputTooLarge(InputTooLarge.__doc__)
 
 
 def read_frames(read: Callable[[int], bytes]) -> Iterator[Frame]:
@@ -77,7 +104,7 @@ def read_frames(read: Callable[[int], bytes]) -> Iterator[Frame]:
         data = read(size) if size else b""
         if len(data) < size:
             return
-        if kind != KIND_RESENT:
+        if kind not in (KIND_RESENT, KIND_TAKEN):
             yield decode(kind, number, at_us, data)
         if kind == KIND_END:
             return

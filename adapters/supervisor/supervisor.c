@@ -34,14 +34,13 @@ struct run {
     struct task task;
     struct script script;
     struct stream streams[2];
-    struct head command; /* as far as it has come */
-    size_t command_size;
-    uint64_t input_sent;
+    struct commands commands;
+    struct input input;
     uint64_t frames;
     uint64_t started_us, deadline_us;
     enum cause cause; /* 0 while it runs */
     int status;       /* of the script, as wait gives it, once cause is EXITED */
-    int children, commands;
+    int children;
 };
 
 static uint64_t now_us(void)
@@ -50,23 +49,6 @@ static uint64_t now_us(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static void close_input(struct run *run)
-{
-    close(run->script.input);
-    run->script.input = -1;
-}
-
-static void feed_input(struct run *run)
-{
-    uint64_t left = run->task.job.stdin_size - run->input_sent;
-    ssize_t sent = left ? write(run->script.input, run->task.input + run->input_sent, left) : 0;
-
-    if (sent > 0)
-        run->input_sent += (uint64_t)sent;
-    if (run->input_sent == run->task.job.stdin_size || (sent < 0 && errno != EAGAIN))
-        close_input(run);
 }
 
 /* Reads once. True when there may be more at once. */
@@ -113,20 +95,15 @@ static void reap(struct run *run)
 
 static void obey(struct run *run)
 {
-    ssize_t got = read(run->commands, (char *)&run->command + run->command_size, sizeof run->command - run->command_size);
-
-    if (got <= 0) {
-        run->commands = -1; /* nobody is left to give commands; the clock still runs */
+    if (!read_command(&run->commands, &run->input.more))
         return;
-    }
-    run->command_size += (size_t)got;
-    if (run->command_size < sizeof run->command)
-        return;
-    run->command_size = 0;
-    if (run->command.kind == CANCEL && !run->cause)
+    const struct head *command = &run->commands.head;
+    if (command->kind == CANCEL && !run->cause)
         run->cause = CANCELLED;
-    if (run->command.kind == RESEND && frames_are_kept())
-        resend(&run->command);
+    if (command->kind == RESEND && frames_are_kept())
+        answer(command);
+    if (is_input(command) && command->at_us && frames_are_kept())
+        answer(&(struct head){.kind = TAKEN, .number = given_size(&run->input.more), .at_us = command->at_us});
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -148,8 +125,8 @@ static void wait_and_handle(struct run *run)
     uint64_t now = now_us(), wake = run->deadline_us;
     struct pollfd polled[] = {
         {.fd = run->children, .events = POLLIN},
-        {.fd = can_resend() ? run->commands : -1, .events = POLLIN},
-        {.fd = run->script.input, .events = POLLOUT},
+        {.fd = can_answer() ? run->commands.fd : -1, .events = POLLIN},
+        {.fd = run->input.fd, .events = has_input(&run->input) ? POLLOUT : 0},
         {.fd = unless_paused(&run->streams[0], now, &wake), .events = POLLIN},
         {.fd = unless_paused(&run->streams[1], now, &wake), .events = POLLIN},
         {.fd = has_unsent() ? STDOUT_FILENO : -1, .events = POLLOUT},
@@ -164,8 +141,10 @@ static void wait_and_handle(struct run *run)
     for (int i = 0; i < 2 && !run->cause; i++)
         if (polled[3 + i].revents)
             take_output(run, &run->streams[i]);
-    if (polled[2].revents)
-        feed_input(run);
+    if (polled[2].revents & POLLERR)
+        close_input(&run->input); /* the script did */
+    else if (polled[2].revents)
+        send_input(&run->input);
     if (polled[5].revents)
         send_kept();
     if (polled[0].revents && !run->cause)
@@ -224,10 +203,11 @@ static void supervise(struct run *run)
     run->started_us = now_us();
     run->deadline_us = run->started_us + run->task.job.wall_us;
     write_frame(STARTED, 0, NULL, 0);
-    feed_input(run);
+    send_input(&run->input);
     while (!run->cause)
         wait_and_handle(run);
     uint64_t ended_us = now_us();
+    close_input(&run->input);
     kill_all();
     take_rest(run);
     report_end(run, ended_us);
@@ -236,9 +216,9 @@ static void supervise(struct run *run)
 /* The frames are here and nowhere else, so whoever comes gets them, as long as anybody can ask. */
 static void serve_frames(struct run *run)
 {
-    while (frames_are_kept() && (run->commands >= 0 || has_unsent())) {
+    while (frames_are_kept() && (run->commands.fd >= 0 || has_unsent())) {
         struct pollfd polled[] = {
-            {.fd = can_resend() ? run->commands : -1, .events = POLLIN},
+            {.fd = can_answer() ? run->commands.fd : -1, .events = POLLIN},
             {.fd = has_unsent() ? STDOUT_FILENO : -1, .events = POLLOUT},
         };
         poll(polled, 2, -1);
@@ -279,13 +259,14 @@ static const char *prepare(struct run *run)
     sigaction(SIGTERM, &(struct sigaction){.sa_sigaction = leave, .sa_flags = SA_SIGINFO | SA_RESTART}, NULL);
     if ((problem = read_job(STDIN_FILENO, &run->task)))
         return problem;
-    if (run->task.job.keeps_frames)
+    if (run->task.job.flags & KEEPS_FRAMES)
         keep_frames();
     if (forbid_system_calls() < 0)
         return failure("cannot install the seccomp filter");
     run->children = watch_children();
     if ((problem = start_script(&run->task, &run->script)))
         return problem;
+    open_input(&run->input, &run->task, run->script.input);
     run->streams[0] = (struct stream){.fd = run->script.output, .kind = STDOUT};
     run->streams[1] = (struct stream){.fd = run->script.errors, .kind = STDERR};
     return NULL;
@@ -293,7 +274,7 @@ static const char *prepare(struct run *run)
 
 int main(void)
 {
-    static struct run run = {.commands = STDIN_FILENO};
+    static struct run run = {.commands = {.fd = STDIN_FILENO}};
     const char *problem = prepare(&run);
 
     if (!problem)

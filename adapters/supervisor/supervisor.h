@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "given.h"
 #include "records.h"
 
 /* A job, taken apart. All pointers lead into one block that lives as long as the process. */
@@ -31,6 +32,30 @@ struct script {
  * Gives the reason when that fails. */
 const char *start_script(const struct task *task, struct script *script);
 
+/* input.c */
+struct input {
+    int fd;            /* our end of the script's pipe; -1 once nothing more goes in */
+    const char *first; /* of the job */
+    uint64_t first_size, sent;
+    struct given more;
+};
+
+void open_input(struct input *input, const struct task *task, int fd);
+void close_input(struct input *input);
+int has_input(const struct input *input); /* or its end */
+void send_input(struct input *input);
+
+/* commands.c */
+struct commands {
+    int fd; /* -1 when nobody is left to give any */
+    struct head head;
+    uint64_t size; /* of the record, as far as it has come */
+};
+
+/* Reads once. True when a record is complete: its head stands there, and what it gave is in `input`. */
+int read_command(struct commands *commands, struct given *input);
+int is_input(const struct head *head);
+
 /* frames.c: one record on standard output; ends this process when nobody reads them any more. */
 void write_frame(uint32_t kind, uint64_t number, const void *data, size_t size);
 void write_end(const struct end *end, uint64_t number, const char *reason);
@@ -41,9 +66,10 @@ int frames_are_kept(void);
 void keep(const struct head *head, const void *data);
 int has_unsent(void);
 void send_kept(void);
-/* Starts again after a frame. False when too many wait for that already; ask again when some were served. */
-int can_resend(void);
-void resend(const struct head *request);
+/* Goes out before any further frame; a RESEND is answered by starting again after a frame. False when too many answers
+ * wait already; ask again when some are out. */
+int can_answer(void);
+void answer(const struct head *answer);
 
 /* usage.c: what the cgroup of this sandbox tells, where it can be seen; zeros where not. */
 struct usage {

@@ -4,17 +4,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from application.ports import STDERR, STDOUT, Ended, Frame, Job, Output, Runtime, Sandbox, SandboxNotFound, Started
-from domain.execution import Limits, Outcome, Status
-
-MIB = 1024 * 1024
+from application.ports import STDERR, STDOUT, Ended, Output, SandboxNotFound, Started
+from domain.execution import Status
+from tests.contracts.running import MIB, Running, numbers, outcome, output
 
 FORK_BOMB = b"""
 import os
@@ -44,42 +41,7 @@ time.sleep(1000)
 """
 
 
-def output(frames: Sequence[Frame], stream: int = STDOUT) -> bytes:
-    return b"".join(frame.data for frame in frames if isinstance(frame, Output) and frame.stream == stream)
-
-
-def numbers(frames: Sequence[Frame]) -> list[int]:
-    return [frame.number for frame in frames if isinstance(frame, Output)]
-
-
-def outcome(frames: Sequence[Frame]) -> Outcome:
-    assert isinstance(frames[-1], Ended), "the last frame is the end"
-    return frames[-1].outcome
-
-
-class SandboxContract:
-    sandbox: Sandbox
-    python: Runtime
-    bash: Runtime
-
-    def start(
-        self, script: bytes, stdin: bytes = b"", runtime: Runtime | None = None, name: str = "", **limits: Any
-    ) -> str:
-        name = name or f"run-{uuid4()}-1"
-        self.sandbox.start(Job(name, runtime or self.python, script, stdin, Limits(**limits)))
-        return name
-
-    def run(self, script: bytes, stdin: bytes = b"", runtime: Runtime | None = None, **limits: Any) -> list[Frame]:
-        return list(self.sandbox.watch(self.start(script, stdin, runtime, **limits)))
-
-    def wait_for_output(self, name: str, text: bytes) -> None:
-        seen = b""
-        for frame in self.sandbox.watch(name):
-            seen += frame.data if isinstance(frame, Output) else b""
-            if text in seen:
-                return
-        pytest.fail(f"it ended before it printed {text!r}; it printed {seen!r}")
-
+class SandboxContract(Running):
     # What a run says ------------------------------------------------------------------------------------------
 
     def test_a_run_starts_prints_and_ends(self):

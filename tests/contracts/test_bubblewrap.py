@@ -16,7 +16,9 @@ from adapters.bubblewrap.sandbox import UIDS_FOLDER
 from adapters.supervisor.build import build
 from application.ports import Ended, NoCapacity, Started
 from domain.execution import Status
-from tests.contracts.sandbox import FORK_BOMB, SandboxContract, outcome, output
+from tests.contracts.running import outcome, output
+from tests.contracts.sandbox import FORK_BOMB, SandboxContract
+from tests.contracts.sandbox_input import InputContract
 
 
 def processes(of: str) -> list[int]:
@@ -58,7 +60,7 @@ def _programs():
     build()
 
 
-class TestBubblewrap(SandboxContract):
+class TestBubblewrap(SandboxContract, InputContract):
     @pytest.fixture(autouse=True)
     def _open(self, tmp_path: Path):
         self.folder = tmp_path / "data"
@@ -184,6 +186,8 @@ class TestBubblewrap(SandboxContract):
         with pytest.raises(NoCapacity):
             self.start(b"pass")
         assert sorted(self.sandbox.list()) == sorted(names)
+        for name in names:
+            self.wait_for_output(name, b"up\n")
         uids = [{Path(f"/proc/{pid}").stat().st_uid for pid in members(cgroup_folders(name)[-1])} for name in names]
         assert not uids[0] & uids[1]
         assert 0 not in uids[0] | uids[1]

@@ -20,7 +20,7 @@ from adapters.supervisor import build as build_module
 from adapters.supervisor.records import JobTooLarge
 from application.ports import Job, SandboxUnavailable
 from domain.execution import Limits, Status
-from tests.contracts.sandbox import outcome, output
+from tests.contracts.running import outcome, output
 
 NOBODY = 65534
 

@@ -17,7 +17,9 @@ from application.ports import Job, NoCapacity, SandboxNotFound, SandboxUnavailab
 from domain.execution import Limits, Status
 from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of
-from tests.contracts.sandbox import MIB, SandboxContract, outcome, output
+from tests.contracts.running import MIB, outcome, output
+from tests.contracts.sandbox import SandboxContract
+from tests.contracts.sandbox_input import InputContract
 from tests.faults.processes import wait_until
 from tests.real_kubernetes import PLACE, RealKubernetes
 
@@ -52,7 +54,7 @@ def shared(kubeconfig: Path) -> KubernetesSandbox:
     return KubernetesSandbox(Cluster(kubeconfig, NAMESPACE), PLACE, warm=2)
 
 
-class TestKubernetes(SandboxContract):
+class TestKubernetes(SandboxContract, InputContract):
     @pytest.fixture(autouse=True)
     def _open(self, kubeconfig, operator, shared) -> Iterator[None]:
         self.kubeconfig, self.operator, self.sandbox = kubeconfig, operator, shared

@@ -14,7 +14,7 @@ from application.ports import Job, NoCapacity
 from domain.execution import Limits, Status
 from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of
-from tests.contracts.sandbox import MIB, outcome, output
+from tests.contracts.running import MIB, outcome, output
 from tests.faults.processes import wait_until
 from tests.real_kubernetes import PLACE, RealKubernetes
 

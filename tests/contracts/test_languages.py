@@ -16,7 +16,7 @@ from adapters.languages import ROWS
 from adapters.supervisor.build import build
 from application.ports import STDERR, Frame, Job, Runtime
 from domain.execution import Limits, Status
-from tests.contracts.sandbox import outcome, output
+from tests.contracts.running import outcome, output
 
 LANGUAGES = list(dict.fromkeys(row.language for row in ROWS))
 EXIT_WITH_7 = {

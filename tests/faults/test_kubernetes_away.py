@@ -19,7 +19,7 @@ from domain.execution import Limits, Status
 from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of
 from tests.cluster.system import data_for
-from tests.contracts.sandbox import numbers, outcome, output
+from tests.contracts.running import numbers, outcome, output
 from tests.faults.processes import wait_until
 from tests.journeys.conftest import execute, result_of
 from tests.real_kubernetes import PLACE, RealKubernetes, running_kubernetes

@@ -19,7 +19,7 @@ import pytest
 
 from application.ports import STDERR, Frame, Job, Runtime, Sandbox
 from domain.execution import Limits, Status
-from tests.contracts.sandbox import outcome, output
+from tests.contracts.running import outcome, output
 
 LIBC = "import ctypes, os; libc = ctypes.CDLL(None, use_errno=True)\n"
 ANSWER = "; print('done' if result >= 0 else os.strerror(ctypes.get_errno()))"

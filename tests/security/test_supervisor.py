@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import struct
 import subprocess
 import time
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from adapters.supervisor.build import SOURCES, compile_program, find_compiler
 from adapters.supervisor.records import (
     END,
     HEAD,
@@ -20,50 +18,14 @@ from adapters.supervisor.records import (
     KIND_CANCEL,
     KIND_END,
     KIND_JOB,
-    KIND_RESEND,
-    KIND_RESENT,
     encode_job,
     outcome,
     read_frames,
 )
 from adapters.supervisor.seen import Seen
-from application.ports import Ended, Job, Output, Runtime
-from domain.execution import Limits, Status
-
-SANITIZERS = ("-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fno-sanitize-recover=all")
-SANITIZERS += ("-fsanitize=address,undefined",)
-BASH = Runtime("bash", "5.2", ("/bin/bash",), "script.sh", "", "")
-
-
-@pytest.fixture(scope="module")
-def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("sanitized") / "supervisor"
-    compile_program(program, SOURCES, find_compiler(), SANITIZERS)
-    return program
-
-
-# Leaks: the job lives as long as the process, and looking for them needs ptrace, which the filter forbids.
-NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0"}
-
-
-def sandboxed(program: Path) -> list[str]:
-    """As PID 1 of a namespace: it refuses to be anything else."""
-    bwrap = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--as-pid-1", "--ro-bind", "/", "/", "--proc", "/proc"]
-    return [*bwrap, "--dev", "/dev", "--tmpfs", "/mnt", "--chdir", "/mnt", str(program)]
-
-
-def supervise(program: Path, given: bytes) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(sandboxed(program), input=given, capture_output=True, check=False, timeout=60, env=NO_LEAKS)
-
-
-def frames_of(program: Path, job: Job) -> Iterator[object]:
-    done = supervise(program, encode_job(job, job.runtime.command))
-    assert done.stderr == b"", done.stderr.decode()
-    return read_frames(BytesIO(done.stdout).read)
-
-
-def job(script: str, stdin: bytes = b"", **limits: float) -> Job:
-    return Job("x", BASH, script.encode(), stdin, Limits(**limits))
+from application.ports import Ended, Output
+from domain.execution import Status
+from tests.security.supervising import Kept, frames_of, job, supervise
 
 
 @pytest.mark.parametrize(
@@ -146,47 +108,6 @@ def test_outside_a_sandbox_it_refuses_to_run(supervisor: Path):
 
 def test_the_formats_are_those_of_the_header():
     assert (HEAD.size, JOB.size, END.size, KIND_JOB) == (24, 48, 56, 1)
-
-
-class Kept:
-    """A supervisor that keeps its frames, spoken to through its pipes."""
-
-    def __init__(self, program: Path, job: Job, first: int | None = None) -> None:
-        """Given the `first` bytes of its job, or all of it."""
-        self._process = subprocess.Popen(
-            sandboxed(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=NO_LEAKS
-        )
-        self.write(encode_job(job, job.runtime.command, keeps_frames=True)[:first])
-
-    def write(self, record: bytes) -> None:
-        self._process.stdin.write(record)
-        self._process.stdin.flush()
-
-    def ask(self, after: int, mark: int) -> None:
-        self.write(HEAD.pack(0, KIND_RESEND, after, mark))
-
-    def read(self, size: int) -> bytes:
-        return self._process.stdout.read(size)
-
-    def skip_to(self, mark: int) -> tuple[int, list[int]]:
-        """The number of the request with this mark, and the kinds of the records before its answer."""
-        kinds: list[int] = []
-        while True:
-            size, kind, number, at = HEAD.unpack(self.read(HEAD.size))
-            self.read(size)
-            if (kind, at) == (KIND_RESENT, mark):
-                return number, kinds
-            kinds.append(kind)
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def hang_up(self) -> int:
-        self._process.stdin.close()
-        rest = self._process.stdout.read()
-        assert rest == b"", rest
-        return self._process.wait(10)
 
 
 def numbers_of(frames: Iterator[object]) -> list[int]:
