@@ -12,6 +12,8 @@ static const char *flaw_in(const struct frames *frames, const struct head *head)
 
     if (frames->end.cause)
         return "a frame after the end";
+    if (head->at_us > LATEST_US)
+        return "a wrong time";
     if (head->kind == STARTED)
         return head->size || spool->started_us ? "a second start" : NULL;
     if (head->kind == END)
@@ -23,10 +25,17 @@ static const char *flaw_in(const struct frames *frames, const struct head *head)
     return spool->stdout_bytes + spool->stderr_bytes + head->size > frames->output_bytes ? "too much output" : NULL;
 }
 
-static void take_end(struct frames *frames, const struct head *head, const char *data)
+/* Gives what is wrong with it. */
+static const char *take_end(struct frames *frames, const struct head *head, const char *data)
 {
-    memcpy(&frames->end, data, sizeof frames->end);
-    memcpy(frames->reason, data + sizeof frames->end, head->size - sizeof frames->end);
+    struct end end;
+
+    memcpy(&end, data, sizeof end);
+    if (end.cause < EXITED || end.cause > BROKEN || (end.wall_us | end.cpu_us | end.peak_memory) > INT64_MAX)
+        return "a wrong end";
+    frames->end = end;
+    memcpy(frames->reason, data + sizeof end, head->size - sizeof end);
+    return NULL;
 }
 
 /* Handles the first record in the buffer; 0 when it is not complete yet. */
@@ -40,7 +49,7 @@ static size_t take_record(struct frames *frames, const char *data, size_t size)
     if ((frames->broken = flaw_in(frames, &head)) || size < sizeof head + head.size)
         return 0;
     if (head.kind == END)
-        take_end(frames, &head, data + sizeof head);
+        frames->broken = take_end(frames, &head, data + sizeof head);
     else if (spool_append(frames->spool, &head, data + sizeof head) < 0)
         frames->broken = "the spool cannot be written";
     return sizeof head + head.size;

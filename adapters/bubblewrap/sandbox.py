@@ -16,7 +16,7 @@ from adapters.bubblewrap.cgroups import NO_CGROUP, Cgroups, find_cgroups
 from adapters.bubblewrap.command import bwrap_command
 from adapters.bubblewrap.problems import NO_BWRAP, NOT_BUILT, find_problems
 from adapters.supervisor.build import KEEPER, SUPERVISOR
-from adapters.supervisor.records import check_taken, encode_job
+from adapters.supervisor.records import check_taken, encode_job, ending_where_garbled
 from adapters.supervisor.seen import Seen
 from application.ports import Ended, Frame, Job, Runtime, SandboxNotFound, SandboxUnavailable, SandboxUnreachable
 from domain.execution import Limits, Outcome, Status
@@ -64,7 +64,7 @@ class BubblewrapSandbox:
         folder = self._existing(sandbox)
         seen = Seen(after)
         for source in (keeper.live_frames(folder, after), keeper.spooled_frames(folder), keeper.settled_frames(folder)):
-            for frame in source:
+            for frame in ending_where_garbled(source):
                 if seen.is_new(frame):
                     yield frame
                 if isinstance(frame, Ended):

@@ -14,7 +14,16 @@ from typing import Any
 
 import websocket
 
-from adapters.supervisor.records import HEAD, KIND_CANCEL, KIND_RESEND, KIND_RESENT, encode_input, read_frames
+from adapters.supervisor.records import (
+    HEAD,
+    KIND_CANCEL,
+    KIND_RESEND,
+    KIND_RESENT,
+    Garbled,
+    encode_input,
+    ending_where_garbled,
+    read_frames,
+)
 from application.ports import Ended, Frame
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -77,15 +86,19 @@ class Attachment:
         mark = self._ask_for(after)
         self._skip_to(mark)
         self._patience = None
-        return read_frames(self._read)
+        return ending_where_garbled(read_frames(self._read))
 
     def cancel(self) -> None:
         """Returns when nothing of the run is left."""
         mark = self._ask_for(LAST)
         self._send(HEAD.pack(0, KIND_CANCEL, 0, 0))
         self._skip_to(mark)
-        if not any(isinstance(frame, Ended) for frame in read_frames(self._read)):
-            raise NotAttached("the pod broke off")
+        try:
+            if any(isinstance(frame, Ended) for frame in read_frames(self._read)):
+                return
+        except Garbled as problem:
+            raise NotAttached(str(problem)) from problem
+        raise NotAttached("the pod broke off")
 
     def _ask_for(self, after: int) -> bytes:
         nonce = secrets.randbits(64)

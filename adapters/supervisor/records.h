@@ -48,6 +48,9 @@ struct request {
 
 enum { FRAME_MAX = 16384, REASON_MAX = 512, JOB_MAX = 64 << 20, INPUT_MAX = 1 << 20, COMMAND_MAX = 4096 };
 
+/* The last microsecond of the year 9999; and no other number in an END is above INT64_MAX. */
+#define LATEST_US 253402300799999999u
+
 /* How much input has come, where no more is wanted. */
 #define ALL_INPUT UINT64_MAX
 

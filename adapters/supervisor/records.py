@@ -16,12 +16,16 @@ KIND_JOB, KIND_CANCEL, KIND_RESEND, KIND_INPUT, KIND_LAST_INPUT = 1, 2, 3, 4, 5
 KIND_STARTED, KIND_STDOUT, KIND_STDERR, KIND_END, KIND_RESENT, KIND_TAKEN = 16, 17, 18, 19, 20, 21
 KEEPS_FRAMES, MORE_INPUT = 1, 2
 JOB_MAX = 64 * 1024 * 1024
+FRAME_MAX = 16384
+REASON_MAX = 512
 INPUT_MAX = 1024 * 1024
 COMMAND_MAX = 4096
 ALL_INPUT = 2**64 - 1
 """How much input has come, where no more is wanted."""
 
 EXITED, TIMED_OUT, OUTPUT_LIMIT, CANCELLED, OUT_OF_MEMORY, LOST, BROKEN = range(1, 8)
+INT64_MAX = 2**63 - 1
+LATEST_US = 253402300799999999
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 WORK = "/work"
@@ -54,6 +58,10 @@ class JobTooLarge(ValueError):
 
 class InputTooLarge(ValueError):
     """A run takes 1 MB of input while it runs."""
+
+
+class Garbled(Exception):
+    """It wrote what is no record."""
 
 
 def encode_job(job: Job, command: Sequence[str], *, keeps_frames: bool = False) -> bytes:
@@ -98,9 +106,14 @@ def check_taken(taken: int, offset: int, size: int) -> None:
 
 
 def read_frames(read: Callable[[int], bytes]) -> Iterator[Frame]:
-    """Frames from a blocking `read(size)`, up to Ended or where the records stop. Answers to others are passed over."""
+    """Frames from a blocking `read(size)`, up to Ended or where the records stop. Answers to others are passed over.
+
+    Raises Garbled.
+    """
     while len(head := read(HEAD.size)) == HEAD.size:
         size, kind, number, at_us = HEAD.unpack(head)
+        if size > FRAME_MAX:
+            raise Garbled(Garbled.__doc__)
         data = read(size) if size else b""
         if len(data) < size:
             return
@@ -110,7 +123,18 @@ def read_frames(read: Callable[[int], bytes]) -> Iterator[Frame]:
             return
 
 
+def ending_where_garbled(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Whoever wrote that cannot be trusted any more, so nothing else will tell how the run ended."""
+    try:
+        yield from frames
+    except Garbled:
+        yield Ended(Outcome(Status.INTERNAL_ERROR, "its sandbox wrote what is no record"), datetime.now(UTC))
+
+
 def decode(kind: int, number: int, at_us: int, data: bytes) -> Frame:
+    """Raises Garbled, whatever the bytes are."""
+    if at_us > LATEST_US or number > INT64_MAX:
+        raise Garbled(Garbled.__doc__)
     match kind:
         case 16:
             return Started(EPOCH + timedelta(microseconds=at_us))
@@ -120,11 +144,17 @@ def decode(kind: int, number: int, at_us: int, data: bytes) -> Frame:
             return Output(number, STDERR, data)
         case 19:
             return Ended(outcome(number, data), EPOCH + timedelta(microseconds=at_us))
-    raise ValueError(kind)
+    raise Garbled(Garbled.__doc__)
 
 
 def outcome(last_frame: int, data: bytes) -> Outcome:
-    cause, code, signal_number, _, wall_us, cpu_us, peak, stdout_bytes, stderr_bytes = END.unpack_from(data)
+    """Of an END. Raises Garbled."""
+    if not END.size <= len(data) <= END.size + REASON_MAX:
+        raise Garbled(Garbled.__doc__)
+    cause, code, signal_number, _, *sizes = END.unpack_from(data)
+    if not EXITED <= cause <= BROKEN or max(sizes) > INT64_MAX:
+        raise Garbled(Garbled.__doc__)
+    wall_us, cpu_us, peak, stdout_bytes, stderr_bytes = sizes
     status, reason = _exit(code, signal_number) if cause == EXITED else ENDINGS[cause]
     return Outcome(
         status=status,
