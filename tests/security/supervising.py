@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+import pytest
+
+from adapters.supervisor.build import find_compiler
 from adapters.supervisor.records import HEAD, KIND_RESEND, KIND_RESENT, KIND_TAKEN, encode_job, read_frames
 from application.ports import Job, Runtime
 from domain.execution import Limits
@@ -14,6 +17,16 @@ from domain.execution import Limits
 SANITIZERS = ("-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fno-sanitize-recover=all")
 SANITIZERS += ("-fsanitize=address,undefined",)
 BASH = Runtime("bash", "5.2", ("/bin/bash",), "script.sh", "", "")
+
+
+def find_sanitizers(folder: Path) -> list[str]:
+    """The machine's compiler, where it has them: gcc and clang do, ziglang does not."""
+    compiler = find_compiler()
+    (folder / "empty.c").write_text("int main(void) { return 0; }")
+    built = subprocess.run([*compiler, *SANITIZERS, "-o", folder / "empty", folder / "empty.c"], check=False)
+    if built.returncode != 0:
+        pytest.skip(f"{compiler[0]} cannot build with sanitizers: apt-get install gcc")
+    return compiler
 
 
 # Leaks: the job lives as long as the process, and looking for them needs ptrace, which the filter forbids.
