@@ -34,6 +34,15 @@ static void limit_resources(const struct job *job)
     setrlimit(RLIMIT_NOFILE, &(struct rlimit){OPEN_FILES, OPEN_FILES});
 }
 
+/* Where the script takes all the CPU there is, the supervisor's turn comes first: a cancel waits for no fork bomb. */
+static void stand_back(void)
+{
+    enum { LAST = 19 };
+
+    if (setpriority(PRIO_PROCESS, 0, LAST) < 0)
+        errno = 0; /* a kernel without priorities: then all take turns */
+}
+
 /* The script's processes are what the kernel shall pick when memory is short, never the supervisor. */
 static void volunteer_for_oom(void)
 {
@@ -59,6 +68,7 @@ static void become_script(const struct task *task, int input, int output, int er
     setsid();
     reset_signals();
     volunteer_for_oom();
+    stand_back();
     limit_resources(&task->job);
     dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);

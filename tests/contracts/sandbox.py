@@ -189,6 +189,12 @@ class SandboxContract(Running):
         end = outcome(self.run(script, wall_seconds=2.0, cpus=0.5))
         assert end.cpu_seconds < 1.5, "two busy processes of a run that has half a core"
 
+    def test_a_script_stands_back_for_whoever_has_to_stop_it(self):
+        script = b"import os\nprint(os.getpriority(os.PRIO_PROCESS, 0))\nos.setpriority(os.PRIO_PROCESS, 0, 18)"
+        frames = self.run(script)
+        assert output(frames) == b"19\n"
+        assert b"PermissionError" in output(frames, STDERR)
+
     # Watching -------------------------------------------------------------------------------------------------
 
     def test_output_arrives_while_the_script_runs(self):

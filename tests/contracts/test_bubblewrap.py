@@ -16,7 +16,7 @@ from adapters.bubblewrap.sandbox import UIDS_FOLDER
 from adapters.supervisor.build import build
 from application.ports import Ended, NoCapacity, Started
 from domain.execution import Status
-from tests.contracts.running import outcome, output
+from tests.contracts.running import MIB, outcome, output
 from tests.contracts.sandbox import FORK_BOMB, SandboxContract
 from tests.contracts.sandbox_input import InputContract
 
@@ -39,6 +39,12 @@ def cgroup_folders(name: str) -> list[Path]:
 
 def members(folder: Path) -> list[int]:
     return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
+
+
+def memory_of(pid: int) -> int:
+    """Its own, and its part of what it shares."""
+    facts = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    return int(facts["Pss"].split()[0]) * 1024
 
 
 def wait_until_gone(pids: list[int]) -> None:
@@ -157,6 +163,13 @@ class TestBubblewrap(SandboxContract, InputContract):
         for pid in members(cgroup_folders(name)[-1]):
             os.kill(pid, signal.SIGSTOP)
         assert outcome(list(self.sandbox.watch(name))).status is Status.TIMED_OUT
+
+    def test_our_own_processes_of_a_run_take_at_most_five_megabytes(self):
+        name = self.start(b"print('up')\nimport time; time.sleep(1000)", stdin_open=True)
+        self.wait_for_output(name, b"up\n")
+        self.sandbox.feed(name, 0, b"x" * MIB, False)
+        bwrap, supervisor, _ = sorted(members(cgroup_folders(name)[-1]))
+        assert sum(memory_of(pid) for pid in (self.keeper_of(name), bwrap, supervisor)) <= 5 * MIB
 
     def test_fifty_runs_leave_nothing(self):
         names = [self.start(b"print('x')") for _ in range(50)]

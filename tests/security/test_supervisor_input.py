@@ -126,9 +126,8 @@ def test_a_script_that_closed_its_input_wants_no_more(supervisor: Path):
     kept = reading(supervisor, "exec <&-; echo closed; sleep 1")
     frames = read_frames(kept.read)
     assert [type(next(frames)), type(next(frames))] == [Started, Output]
-    kept.write(piece(0, b"x" * 100_000, 1))
-    kept.write(piece(200_000, b"x", 2))
-    assert kept.skip_to(2)[0] == ALL_INPUT
+    kept.write(piece(0, b"", 1))
+    assert kept.skip_to(1)[0] == ALL_INPUT
     kept.end()
 
 
