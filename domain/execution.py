@@ -10,6 +10,7 @@ from eventsourcing.domain import event
 
 from domain.aggregate import Aggregate, DomainError
 from domain.sealed import Sealed
+from domain.standard_input import StandardInput
 
 
 class Status(StrEnum):
@@ -94,11 +95,14 @@ class Execution(Aggregate):
         """The person's own variables, a JSON object; None where there are none."""
         retry_of: UUID | None
         """The run that this one repeats."""
+        stdin_open: bool
+        """Whether more may come after `stdin`."""
 
         @staticmethod
         def upcast_v1_v2(fields: dict[str, Any]) -> None:
             fields["environment"] = None
             fields["retry_of"] = None
+            fields["stdin_open"] = False
 
     class Prioritized(Aggregate.Event):
         priority: int
@@ -108,6 +112,14 @@ class Execution(Aggregate):
 
     class Started(Aggregate.Event):
         pass
+
+    class InputGiven(Aggregate.Event):
+        offset: int
+        """How many bytes were given before, without those of the request."""
+        size: int
+        data: Sealed[bytes] | None
+        """None where it only ends the input."""
+        is_last: bool
 
     class CancelRequested(Aggregate.Event):
         pass
@@ -131,6 +143,7 @@ class Execution(Aggregate):
         timestamp: datetime,
         environment: Sealed[bytes] | None = None,
         retry_of: UUID | None = None,
+        stdin_open: bool = False,
     ) -> None:
         self.owner = owner
         self.language = language
@@ -141,6 +154,7 @@ class Execution(Aggregate):
         self.fingerprint = fingerprint
         self.environment = environment
         self.retry_of = retry_of
+        self.input = StandardInput(stdin_open, stdin.size if stdin else 0)
         self.priority = 0
         self.status = Status.QUEUED
         self.sandbox: str | None = None
@@ -159,6 +173,10 @@ class Execution(Aggregate):
     def _started(self, timestamp: datetime) -> None:
         self.started_at = timestamp
         self.status = Status.RUNNING
+
+    @event(InputGiven)
+    def _input_given(self, size: int, is_last: bool) -> None:
+        self.input = self.input.after(size, is_last)
 
     @event(CancelRequested)
     def _cancel_requested(self, timestamp: datetime) -> None:
@@ -192,6 +210,17 @@ class Execution(Aggregate):
         if self.status is not Status.RUNNING:
             self.trigger_event(self.Started, timestamp=at)
 
+    def check_input(self, size: int, offset: int | None = None) -> None:
+        """Raises what `give_input` would."""
+        self._check_open()
+        self.input.check(size, offset)
+
+    def give_input(self, data: Sealed[bytes] | None, size: int, is_last: bool, at: datetime) -> None:
+        """Let the script read more. Raises ExecutionEnded, and what StandardInput does."""
+        self.check_input(size)
+        given = self.input.bytes
+        self.trigger_event(self.InputGiven, offset=given, size=size, data=data, is_last=is_last, timestamp=at)
+
     def cancel(self, at: datetime) -> None:
         """Ask for the end. A run that has no sandbox yet ends at once."""
         self._check_open()
@@ -220,6 +249,7 @@ class Execution(Aggregate):
             fingerprint=fingerprint,
             environment=self.environment,
             retry_of=self.id,
+            stdin_open=self.input.is_asked_for,
             timestamp=at,
         )
 

@@ -52,6 +52,15 @@ events = st.one_of(
         fingerprint=texts,
         environment=st.none() | seals,
         retry_of=st.none() | st.uuids(),
+        stdin_open=st.booleans(),
+    ),
+    st.builds(
+        Execution.InputGiven,
+        **streams,
+        offset=st.integers(0, 2**53),
+        size=st.integers(0, 2**53),
+        data=st.none() | seals,
+        is_last=st.booleans(),
     ),
     st.builds(
         Saga.Begun,
@@ -81,6 +90,21 @@ def test_every_event_is_read_as_it_was_written(context, event, lane, position):
     assert recorded.correlation == context.correlation
     assert recorded.causation == context.causation
     assert recorded.trace == context.trace
+
+
+def test_a_request_of_the_first_version_had_no_variables_repeated_nothing_and_took_no_more_input():
+    sealed = {"key": str(uuid4()), "size": 1}
+    old = {
+        "owner": str(uuid4()),
+        "language": "python",
+        "version": "3.11",
+        "script": sealed,
+        "stdin": None,
+        "limits": {},
+        "fingerprint": "f",
+    }
+    fields = Payload(Execution.Requested).decode(msgspec.json.encode(old), 1)
+    assert (fields["environment"], fields["retry_of"], fields["stdin_open"]) == (None, None, False)
 
 
 def started() -> Execution.Started:

@@ -16,7 +16,7 @@ SCRIPT = Sealed[str](key=UUID(int=3), size=1, box=b"x")
 FINAL = [status for status in Status if status.is_final]
 
 
-def requested() -> Execution:
+def requested(**more) -> Execution:
     run = Execution(
         id=RUN,
         owner=OWNER,
@@ -27,6 +27,7 @@ def requested() -> Execution:
         limits=Limits(),
         fingerprint="f",
         timestamp=AT,
+        **more,
     )
     run.collect_events()
     return run
