@@ -24,6 +24,7 @@ from api import (
     projections,
     replays,
     sagas,
+    standard_input,
     users,
 )
 from api.backend import Backend, backend
@@ -34,7 +35,7 @@ from api.sessions import check_same_site
 
 BODY_BYTES = 8 * 1024 * 1024
 RESOURCES = (
-    *(auth, executions, batch, live, catalogue, projections, replays, dead_letters),
+    *(auth, executions, batch, standard_input, live, catalogue, projections, replays, dead_letters),
     *(all_executions, sagas, events, users, health, page),
 )
 

@@ -20,6 +20,7 @@ from application.ports import Clock, EventLog, Ids, Runtime, Seals
 from application.read_models import ReadModels as Steering
 from application.replays import Replays
 from application.sagas import Sagas
+from application.standard_input import StandardInputs
 from domain.execution import Limits
 from projections.mailbox import Mailbox
 from projections.overview import Lookout
@@ -32,6 +33,7 @@ T = TypeVar("T")
 class Backend(msgspec.Struct, frozen=True):
     accounts: Accounts
     executions: Executions
+    inputs: StandardInputs
     log: EventLog
     seals: Seals
     steering: Steering

@@ -30,6 +30,7 @@ from domain.execution import ExecutionEnded, NoLongerWaiting, NotEnded
 from domain.name import NameTaken
 from domain.read_model import NothingToGoBackTo, UnderWay
 from domain.replay import ReplayIs
+from domain.standard_input import InputElsewhere, InputEnded, InputNotAskedFor, TooMuchInput
 from domain.user import Locked
 from projections.projection import DocumentDamaged
 
@@ -80,6 +81,9 @@ STATUS_OF: dict[type[Exception], int] = {
     ExecutionEnded: 409,
     NotEnded: 409,
     NoLongerWaiting: 409,
+    InputNotAskedFor: 409,
+    InputEnded: 409,
+    InputElsewhere: 409,
     VersionConflict: 409,
     UnderWay: 409,
     NothingToGoBackTo: 409,
@@ -88,6 +92,7 @@ STATUS_OF: dict[type[Exception], int] = {
     Erased: 410,
     UnknownLanguage: 422,
     TooLarge: 422,
+    TooMuchInput: 422,
     LimitAboveCeiling: 422,
     EnvironmentRefused: 422,
     InvalidRequest: 422,

@@ -45,6 +45,10 @@ class ExecutionDetail(ExecutionView, frozen=True, kw_only=True):
     limits: Limits
     retry_of: UUID | None
     """The run that this one repeats."""
+    stdin_open: bool
+    """Whether it takes more input, by `POST /executions/{id}/stdin`."""
+    stdin_offset: int
+    """Where that goes on: the number of bytes given so far, without those of `stdin`."""
 
 
 class ExecutionItem(ExecutionView, frozen=True, kw_only=True):
@@ -91,7 +95,8 @@ def status_view(run: ExecutionStatus) -> ExecutionView:
 
 def detail_view(run: ExecutionStatus, script: str, stdin: str, env: dict[str, str]) -> ExecutionDetail:
     asked: dict[str, Any] = {"script": script, "stdin": stdin, "env": env}
-    return ExecutionDetail(**_common(run), **asked, limits=run.limits, retry_of=run.retry_of)
+    of_run = ("limits", "retry_of", "stdin_open", "stdin_offset")
+    return ExecutionDetail(**_common(run), **asked, **{name: getattr(run, name) for name in of_run})
 
 
 def _common(run: ExecutionStatus) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from application.handler import change
 from application.ports import Context, EventLog, Ids, Recorded, Runtime, Runtimes, Seals, VersionConflict
 from domain.aggregate import DomainError
 from domain.execution import Execution, Limits
+from domain.standard_input import BYTES
 
 SCRIPT_CHARACTERS = 50_000
-STDIN_BYTES = 1_000_000
 BATCH_RUNS = 50
 """So many fit into one commit, whatever is asked for."""
 
@@ -50,7 +50,7 @@ class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: str
     script: Annotated[str, Meta(description=f"at most {SCRIPT_CHARACTERS:,} characters")]
     version: str | None = None
-    stdin: Annotated[str, Meta(description=f"at most {STDIN_BYTES:,} bytes of UTF-8")] | None = None
+    stdin: Annotated[str, Meta(description=f"at most {BYTES:,} bytes of UTF-8")] | None = None
     limits: "LimitWishes | None" = None
     env: (
         Annotated[
@@ -59,6 +59,7 @@ class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    stdin_open: Annotated[bool, Meta(description="Whether more may follow `stdin` while it runs.")] = False
 
 
 class LimitWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -215,6 +216,7 @@ class Executions:
             script=self._seals.seal(owner, script),
             stdin=self._seals.seal(owner, stdin) if stdin else None,
             environment=self._seals.seal(owner, environment.encode(request.env)) if request.env else None,
+            stdin_open=request.stdin_open,
             fingerprint=fingerprint,
             timestamp=context.at,
         )
@@ -229,10 +231,11 @@ def _check(request: RunRequest) -> None:
 
 
 def _canonical(request: RunRequest) -> bytes:
-    """What a key is bound to: as it was before there was `env`, where none is given, for keys of that time."""
+    """What a key is bound to: without what was not there once, where it is not given, for keys of that time."""
     fields = msgspec.to_builtins(request)
-    if not request.env:
-        del fields["env"]
+    for name in ("env", "stdin_open"):
+        if not fields[name]:
+            del fields[name]
     return msgspec.json.encode(fields, order="deterministic")
 
 
@@ -245,8 +248,8 @@ def _contents(request: RunRequest) -> tuple[bytes, bytes]:
     if len(request.script) > SCRIPT_CHARACTERS:
         raise TooLarge(f"The script has {len(request.script):,} characters; at most {SCRIPT_CHARACTERS:,} are allowed.")
     stdin = (request.stdin or "").encode()
-    if len(stdin) > STDIN_BYTES:
-        raise TooLarge(f"stdin has {len(stdin):,} bytes; at most {STDIN_BYTES:,} are allowed.")
+    if len(stdin) > BYTES:
+        raise TooLarge(f"stdin has {len(stdin):,} bytes; at most {BYTES:,} are allowed.")
     return request.script.encode(), stdin
 
 

@@ -1,4 +1,4 @@
-"""Starts and stops sandboxes, as the tasks made from events say."""
+"""Starts and stops sandboxes and gives them input, as the tasks made from events say."""
 
 import logging
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from application import environment
 from application.backlog import Backlog
+from application.feeding import Feeding
 from application.handler import change
 from application.orchestrator import sandbox_of
 from application.ports import (
@@ -21,6 +22,7 @@ from application.ports import (
     NoCapacity,
     Runtimes,
     Sandbox,
+    SandboxNotFound,
     SandboxUnavailable,
     SandboxUnreachable,
     Seals,
@@ -35,6 +37,7 @@ ACTOR = "worker:executor"
 IDLE_SECONDS = 1.0
 STARTS_AT_ONCE = 4
 """Most of a start is waiting for the log and the kernel; commits made at once are stored together."""
+FEEDS_AT_ONCE = 4
 SLOT_SECONDS = 0.01
 """How soon a full machine is looked at again: a sandbox ends without telling the executor."""
 
@@ -51,7 +54,8 @@ class Executor:
         self._backlog = backlog
         self._sandbox = sandbox
         self._runtimes = runtimes
-        self._starting: set[UUID] = set()
+        self._feeding = Feeding(log, seals, sandbox)
+        self._under_way: dict[TaskKind, set[UUID]] = {kind: set() for kind in TaskKind}
         self._handed_over: set[UUID] = set()
 
     def take(self, tasks: Sequence[Task]) -> None:
@@ -61,34 +65,38 @@ class Executor:
 
     def run(self, stop: Event) -> None:
         """Work until told to stop."""
-        with ThreadPoolExecutor(STARTS_AT_ONCE, "start") as starts:
+        with ThreadPoolExecutor(STARTS_AT_ONCE, "start") as starts, ThreadPoolExecutor(FEEDS_AT_ONCE, "feed") as feeds:
             while not stop.is_set():
-                is_full = self._work_off(starts)
+                is_full = self._work_off(starts, feeds)
                 self._backlog.wait(SLOT_SECONDS if is_full else IDLE_SECONDS)
 
-    def _work_off(self, starts: ThreadPoolExecutor) -> bool:
+    def _work_off(self, starts: ThreadPoolExecutor, feeds: ThreadPoolExecutor) -> bool:
         """Do what can be done now, the oldest first. Returns whether starts are waiting for a free slot."""
         held: set[UUID] = set()
+        starting, feeding = self._under_way[TaskKind.START], self._under_way[TaskKind.FEED]
         for task in self._backlog.waiting():
-            if task.kind is TaskKind.START and (held or self._sandbox.free_slots() <= len(self._starting)):
+            if task.kind is TaskKind.START and (held or self._sandbox.free_slots() <= len(starting)):
                 held.add(task.execution)
-            elif task.execution in held or task.execution in self._starting:
-                continue  # stopping what is yet to be started would stop nothing
+            elif task.execution in held or task.execution in starting:
+                continue  # stopping or feeding what is yet to be started would do nothing
+            elif task.kind is TaskKind.FEED and (task.execution in feeding or len(feeding) >= FEEDS_AT_ONCE):
+                continue
             else:
-                self._begin(task, starts)
+                self._begin(task, starts, feeds)
         return bool(held)
 
-    def _begin(self, task: Task, starts: ThreadPoolExecutor) -> None:
+    def _begin(self, task: Task, starts: ThreadPoolExecutor, feeds: ThreadPoolExecutor) -> None:
+        """What may take its time, in a thread of its own kind, so that it holds up nothing else."""
         self._backlog.begin(task)
-        if task.kind is TaskKind.START:
-            self._starting.add(task.execution)
-            starts.submit(self._do, task)
-        else:
+        self._under_way[task.kind].add(task.execution)
+        if task.kind is TaskKind.STOP:
             self._do(task)
+        else:
+            (starts if task.kind is TaskKind.START else feeds).submit(self._do, task)
 
     def _do(self, task: Task) -> None:
         try:
-            self._act(task)
+            self._obey(task)
             self._backlog.done(task)
         except ExecutionEnded:
             log.info("run %s had ended already", task.execution)
@@ -96,20 +104,22 @@ class Executor:
         except NoCapacity:
             self._backlog.give_back(task)
             self._backlog.offer([task])
-        except (LogUnavailable, SandboxUnreachable) as problem:
+        except (LogUnavailable, SandboxUnreachable, SandboxNotFound) as problem:
             log.warning("task %s of run %s is tried again: %s", task.kind, task.execution, problem)
             self._backlog.give_back(task)
         except Exception:
             log.exception("task %s of run %s failed; it is tried again", task.kind, task.execution)
             self._backlog.give_back(task)
         finally:
-            self._starting.discard(task.execution)
+            self._under_way[task.kind].discard(task.execution)
             self._backlog.wake()
 
-    def _act(self, task: Task) -> None:
+    def _obey(self, task: Task) -> None:
         match task.kind:
             case TaskKind.START:
                 self._start(task)
+            case TaskKind.FEED:
+                self._feeding.feed(task)
             case TaskKind.STOP:
                 self._sandbox.stop(sandbox_of(task.execution))
             case TaskKind.REMOVE:
@@ -150,11 +160,13 @@ class Executor:
         runtime = self._runtimes.find(run.language, run.language_version)
         if runtime is None:
             raise SandboxUnavailable(f"{run.language} {run.language_version} is not installed here any more")
+        stdin, is_open = self._feeding.at_start(run)
         return Job(
             sandbox=name,
             runtime=runtime,
             script=self._seals.open(run.script),
-            stdin=self._seals.open(run.stdin) if run.stdin else b"",
+            stdin=stdin,
+            stdin_open=is_open,
             limits=run.limits,
             environment=environment.decode(self._seals.open(run.environment)) if run.environment else {},
         )

@@ -267,6 +267,7 @@ class Names(Protocol):
 
 class TaskKind(StrEnum):
     START = "start"
+    FEED = "feed"
     STOP = "stop"
     REMOVE = "remove"
 

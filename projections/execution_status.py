@@ -26,6 +26,9 @@ class ExecutionStatus(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     environment: Sealed[bytes] | None = None
     retry_of: UUID | None = None
+    stdin_open: bool = False
+    """Whether it takes more input."""
+    stdin_offset: int = 0
     status: Status
     requested_at: datetime
     started_at: datetime | None = None
@@ -49,6 +52,7 @@ def fold(event: Recorded) -> Iterator[Put]:
                 limits=plain(requested.limits),
                 environment=plain(requested.environment),
                 retry_of=requested.retry_of,
+                stdin_open=requested.stdin_open,
                 status=Status.QUEUED.value,
                 requested_at=event.at,
             )
@@ -56,12 +60,15 @@ def fold(event: Recorded) -> Iterator[Put]:
             yield Put(event.stream, status=Status.STARTING.value)
         case Execution.Started():
             yield Put(event.stream, status=Status.RUNNING.value, started_at=event.at)
+        case Execution.InputGiven(offset=offset, size=size, is_last=is_last):
+            yield Put(event.stream, stdin_offset=offset + size, stdin_open=not is_last)
         case Execution.CancelRequested():
             yield Put(event.stream, is_cancel_requested=True)
         case Execution.Finished(outcome=outcome, output=output):
             yield Put(
                 event.stream,
                 status=outcome.status.value,
+                stdin_open=False,
                 ended_at=event.at,
                 outcome=plain(outcome),
                 output=plain(output),
@@ -83,6 +90,13 @@ def timeline_entry(event: Recorded) -> TimelineEntry:
     return TimelineEntry(event.position, event.at, kind, words, status)
 
 
+_PLAIN: dict[type, tuple[str, str, Status | None]] = {
+    Execution.SandboxCreated: ("sandbox_created", "A sandbox is being made", Status.STARTING),
+    Execution.Started: ("started", "Running", Status.RUNNING),
+    Execution.CancelRequested: ("cancel_requested", "Asked to cancel", None),
+}
+
+
 def _describe(event: Recorded) -> tuple[str, str, Status | None]:
     match event.data:
         case Execution.Requested(language=language, version=version, retry_of=retry_of):
@@ -90,15 +104,17 @@ def _describe(event: Recorded) -> tuple[str, str, Status | None]:
             return "requested", f"Requested, {language} {version}{again}", Status.QUEUED
         case Execution.Prioritized(priority=priority):
             return "prioritized", f"Priority {priority}", None
-        case Execution.SandboxCreated():
-            return "sandbox_created", "A sandbox is being made", Status.STARTING
-        case Execution.Started():
-            return "started", "Running", Status.RUNNING
-        case Execution.CancelRequested():
-            return "cancel_requested", "Asked to cancel", None
+        case Execution.InputGiven(size=size, is_last=is_last):
+            return "input_given", _input_words(size, is_last), None
         case Execution.Finished(outcome=outcome):
             return FINISHED, _sentence(outcome), outcome.status
-    raise ValueError(f"{event.type} is no event of a run")
+    return _PLAIN[type(event.data)]
+
+
+def _input_words(size: int, is_last: bool) -> str:
+    if not size:
+        return "Input ended"
+    return f"{size:,} byte{'' if size == 1 else 's'} of input{', the last' if is_last else ''}"
 
 
 def end_entry(run: ExecutionStatus) -> TimelineEntry:

@@ -23,6 +23,8 @@ def fold_for_executor(event: Recorded) -> Iterator[Put]:
     match event.data:
         case Execution.SandboxCreated():
             yield _task(TaskKind.START, event)
+        case Execution.InputGiven():
+            yield _task(TaskKind.FEED, event)
         case Execution.CancelRequested():
             yield _task(TaskKind.STOP, event)
         case Execution.Finished(outcome=outcome) if outcome.status in GIVEN_UP:

@@ -21,6 +21,7 @@ class Api(Core):
         Backend,
         accounts=Core.accounts,
         executions=Core.executions,
+        inputs=Core.inputs,
         log=Core.log,
         seals=Core.seals,
         steering=Core.steering,

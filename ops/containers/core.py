@@ -38,6 +38,7 @@ from application.outlets import Outlets
 from application.read_models import ReadModels
 from application.replays import Replays
 from application.sagas import Sagas
+from application.standard_input import StandardInputs
 from domain.events import EVENTS
 from domain.execution import Limits
 from domain.replay import Kind
@@ -160,4 +161,5 @@ class Core(containers.DeclarativeContainer):
     )
     allowance = providers.Singleton(Allowance, log, open_runs, settings.provided.user_queue)
     executions = providers.Singleton(Executions, log, seals, ids, runtimes, defaults, ceilings, allowance)
+    inputs = providers.Singleton(StandardInputs, log, seals)
     sagas = providers.Singleton(Sagas, log, executions)

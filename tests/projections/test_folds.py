@@ -128,6 +128,23 @@ def test_a_run_is_followed_from_the_moment_a_sandbox_is_to_be_made():
     assert followed == [[], *[[Followed(events[0].stream)]] * 3, []]
 
 
+def test_input_is_a_task_of_its_own_and_moves_the_place_where_it_goes_on():
+    run = Execution(
+        id=UUID(int=7), owner=UUID(int=1), language="python", version="3.11", script=Sealed(key=UUID(int=2), size=1),
+        stdin=None, limits=Limits(), fingerprint="f", timestamp=AT, stdin_open=True,
+    )  # fmt: skip
+    for size, is_last in ((5, False), (7, False), (0, True)):
+        run.give_input(Sealed(key=UUID(int=2), size=size), size, is_last, AT)
+    events = [recorded(event, position) for position, event in enumerate(run.collect_events(), 1)]
+    tasks = documents_of(sandbox_tasks.EXECUTOR, events)
+    assert {id: task["kind"] for id, task in tasks.items()} == {event.id: TaskKind.FEED for event in events[1:]}
+    stands = [documents_of(execution_status.PROJECTION, events[:upto])[run.id] for upto in range(1, 5)]
+    told = [(one["stdin_open"], one.get("stdin_offset", 0)) for one in stands]
+    assert told == [(True, 0), (True, 5), (True, 12), (False, 12)]
+    words = [notice.data["words"] for event in events[1:] for notice in execution_status.announce(event)]
+    assert words == ["5 bytes of input", "7 bytes of input", "Input ended"]
+
+
 def test_the_saga_is_told_what_waits_with_its_newest_priority_and_what_has_ended():
     requested, *_, finished = events_of_a_run()
     prioritized = msgspec.structs.replace(

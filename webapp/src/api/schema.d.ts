@@ -791,6 +791,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/executions/{id}/stdin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a run more to read; it must have been requested with `stdin_open`, and its input must not be ended.
+         *
+         *         With an `offset` the same input is taken once, however often it is sent, and any other is refused with the offset
+         *         that is expected. Without one it is added to what there is. A run that waits keeps it until it starts.
+         */
+        post: operations["give_input"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/k8s-limits": {
         parameters: {
             query?: never;
@@ -988,6 +1010,11 @@ export interface components {
             env?: {
                 [key: string]: string;
             } | null;
+            /**
+             * @description Whether more may follow `stdin` while it runs.
+             * @default false
+             */
+            stdin_open?: boolean;
         };
         /**
          * LimitWishes
@@ -1085,6 +1112,8 @@ export interface components {
             };
             limits: components["schemas"]["Limits"];
             retry_of: string | null;
+            stdin_open: boolean;
+            stdin_offset: number;
         };
         /**
          * Limits
@@ -1159,6 +1188,31 @@ export interface components {
          */
         Batch: {
             items: components["schemas"]["RunRequest"][];
+        };
+        /**
+         * Given
+         * @description It is in the log; the script can read it, unless it ends first.
+         */
+        Given: {
+            position: number;
+            offset: number;
+        };
+        /**
+         * Input
+         * @description What the script reads next: text, or bytes as base64; or its end, or both.
+         */
+        Input: {
+            /** @default null */
+            text?: string | null;
+            /** @default null */
+            base64?: string | null;
+            /**
+             * @description Whether nothing follows: the script reads an end of file.
+             * @default false
+             */
+            end?: boolean;
+            /** @default null */
+            offset?: number | null;
         };
         /**
          * StreamMessage
@@ -6131,6 +6185,139 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    give_input: {
+        parameters: {
+            query?: never;
+            header: {
+                "X-Requested-With": "runledger";
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "Ann\n",
+                 *       "offset": 0
+                 *     }
+                 */
+                "application/json": components["schemas"]["Input"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Given"];
                 };
             };
             /** @description Bad Request */
