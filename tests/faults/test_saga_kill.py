@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -49,10 +50,11 @@ class Partly(System):
         self.workers[name] = Program("working", self.data, name, *arguments)
         return self.workers[name]
 
-    def request(self, script: str) -> UUID:
+    def request(self, script: str, **more: Any) -> UUID:
         owner = self.parts.accounts().find(ADMIN)
         assert owner
-        return self.parts.executions().request(by_operator(), owner.id, RunRequest("python", script)).execution_id
+        wanted = RunRequest("python", script, **more)
+        return self.parts.executions().request(by_operator(), owner.id, wanted).execution_id
 
     def run(self, id: UUID) -> Execution:
         return self.parts.log().load(Execution, id)

@@ -46,6 +46,8 @@ STEPS = {
     "the sandbox is removed": Point("results", "sandbox", "remove"),
     "the place is given back": Point("saga", "log", "save_together", storing(Saga.Released)),
 }
+INPUT = {"input is passed on": Point("executor", "sandbox", "feed")}
+"""A step of those runs alone that are given any."""
 POINTS = [f"{when} {step}" for step in STEPS for when in ("before", "after")]
 """In the order in which a run comes to them."""
 
@@ -57,7 +59,7 @@ def worker_of(point: str) -> str:
 def arm(container: Workers, point: str, number: int) -> None:
     """Send a signal to oneself there, once."""
     when, _, step = point.partition(" ")
-    _, name, method, is_meant = STEPS[step]
+    _, name, method, is_meant = {**STEPS, **INPUT}[step]
     part = getattr(container, name)()
     call, left = getattr(part, method), [number]
 
