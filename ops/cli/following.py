@@ -15,6 +15,7 @@ from api.sse import Message
 from api.views import ExecutionView
 from application.ports import STDERR, STDOUT, Context, LogUnavailable
 from domain.execution import ExecutionEnded, Status
+from ops.cli.live_input import LiveInput
 from ops.cli.output import NOT_RUN, close, print_json, say
 
 TIMED_OUT, KILLED = 124, 137
@@ -121,17 +122,22 @@ def exit_code(run: ExecutionView) -> int:
     return NOT_RUN
 
 
-async def follow(backend: Backend, accept: Callable[[], UUID], as_json: bool) -> int:
+async def follow(
+    backend: Backend, accept: Callable[[], UUID], as_json: bool, live_input: LiveInput | None = None
+) -> int:
     """Have a run accepted and show it until its result is stored. Returns the exit code; see Interruption."""
     interruption = Interruption(backend)
     interruption.listen()
     execution = await backend.cross(accept)
     interruption.execution.set_result(execution)
-    hearing = asyncio.ensure_future(backend.bus.run())
+    beside = [asyncio.ensure_future(backend.bus.run())]
+    if live_input:
+        beside.append(asyncio.ensure_future(live_input.pass_on(execution)))
     try:
         code = await _show(backend, ExecutionStream(backend, execution, Place()), Terminal(as_json), interruption)
     finally:
-        hearing.cancel()
+        for task in beside:
+            task.cancel()
     return 128 + interruption.signal if interruption.signal else code
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
+import msgspec
 import typer
 
 from ops.cli.access import Data, api, load_settings, operator
@@ -14,6 +15,7 @@ from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, say
 
 if TYPE_CHECKING:
     from application.executions import RunRequest
+    from ops.containers.api import Api
     from ops.containers.core import Core
 
 LANGUAGES = {".py": "python", ".js": "node", ".rb": "ruby", ".sh": "bash", ".bash": "bash", ".go": "go"}
@@ -22,7 +24,9 @@ LANGUAGES = {".py": "python", ".js": "node", ".rb": "ruby", ".sh": "bash", ".bas
 def run(
     file: Annotated[str, typer.Argument(help="The script, or - for stdin.")],
     language: Annotated[str | None, typer.Option(help="Else by the file's ending.")] = None,
-    stdin: Annotated[str | None, typer.Option(help="A file for the script's stdin, or -.")] = None,
+    stdin: Annotated[
+        str | None, typer.Option(help="A file for the script's stdin, or - to pass on this one as it comes.")
+    ] = None,
     timeout: Annotated[float | None, typer.Option(help="Wall time in seconds.")] = None,
     env: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for the script; any number of times.")
@@ -41,16 +45,15 @@ def run(
     cancel the run; the exit code is then 130, 143, 129 or 141. A second signal
     leaves without waiting for the end. With --detach the run goes on.
     """
-    from ops.cli.following import follow  # noqa: PLC0415
-
-    request = _request(file, language, stdin, timeout, env or [])
+    is_live = stdin == "-" and not detach
+    request = _request(file, language, stdin, timeout, env or [], is_live)
     settings = load_settings(data=data)
     try:
         container = api(settings)
     except Failed as failure:
         raise Failed(str(failure), NOT_RUN) from failure
     if not detach:
-        sys.exit(asyncio.run(follow(container.backend(), lambda: _accept(container, request), as_json)))
+        sys.exit(asyncio.run(_follow(container, request, as_json, is_live)))
     execution = _accept(container, request)
     try:
         print_json({"id": execution, "status": "queued"}) if as_json else print_line(execution)
@@ -59,8 +62,24 @@ def run(
         raise
 
 
+async def _follow(container: "Api", request: "RunRequest", as_json: bool, is_live: bool) -> int:
+    """What is on stdin already goes with the request, if that is all of it and text."""
+    from ops.cli.following import follow  # noqa: PLC0415
+    from ops.cli.live_input import LiveInput, read_what_is_there  # noqa: PLC0415
+
+    live_input = None
+    if is_live:
+        there, is_ended = read_what_is_there()
+        if is_ended and _is_text(there):
+            request = msgspec.structs.replace(request, stdin=there.decode())
+        else:
+            request = msgspec.structs.replace(request, stdin_open=True)
+            live_input = LiveInput(container.backend(), there, is_ended)
+    return await follow(container.backend(), lambda: _accept(container, request), as_json, live_input)
+
+
 def _request(
-    file: str, language: str | None, stdin: str | None, timeout: float | None, env: Sequence[str]
+    file: str, language: str | None, stdin: str | None, timeout: float | None, env: Sequence[str], is_live: bool
 ) -> "RunRequest":
     from application.executions import LimitWishes, RunRequest  # noqa: PLC0415
 
@@ -72,7 +91,7 @@ def _request(
     return RunRequest(
         language=language,
         script=_text(file),
-        stdin=_text(stdin) if stdin else None,
+        stdin=_text(stdin) if stdin and not is_live else None,
         limits=LimitWishes(wall_seconds=timeout) if timeout is not None else None,
         env=dict(map(_variable, env)) or None,
     )
@@ -93,6 +112,14 @@ def _text(file: str) -> str:
         raise Failed(f"{file} cannot be read: {error.strerror}.", NOT_RUN) from error
     except UnicodeDecodeError:
         raise Failed(f"{file} is not UTF-8 text.", NOT_RUN) from None
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _accept(container: "Core", request: "RunRequest") -> UUID:
