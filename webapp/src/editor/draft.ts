@@ -5,6 +5,7 @@ export interface Draft {
   version: string;
   scripts: Record<string, string>;
   stdin: string;
+  isStdinOpen: boolean;
 }
 
 const KEY = "runledger.draft";

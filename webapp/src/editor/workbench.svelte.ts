@@ -13,6 +13,8 @@ export class Workbench {
   language = $state("");
   version = $state("");
   stdin = $state("");
+  /** Whether more is typed while the script runs. */
+  isStdinOpen = $state(false);
   #scripts = $state<Record<string, string>>({});
   run = $state.raw<LiveExecution | null>(null);
   isSubmitting = $state(false);
@@ -28,6 +30,7 @@ export class Workbench {
       this.language = draft.language;
       this.version = draft.version;
       this.stdin = draft.stdin;
+      this.isStdinOpen = draft.isStdinOpen;
       this.#scripts = draft.scripts;
     }
     void this.load();
@@ -63,8 +66,8 @@ export class Workbench {
   }
 
   keep(): void {
-    const { language, version, stdin } = this;
-    writeDraft({ owner: this.#owner, language, version, stdin, scripts: $state.snapshot(this.#scripts) });
+    const { language, version, stdin, isStdinOpen } = this;
+    writeDraft({ owner: this.#owner, language, version, stdin, isStdinOpen, scripts: $state.snapshot(this.#scripts) });
   }
 
   async start(): Promise<void> {
@@ -72,7 +75,9 @@ export class Workbench {
     this.isSubmitting = true;
     this.problem = null;
     try {
+      const takesInput = this.isStdinOpen;
       this.#watch(await this.#submit());
+      if (takesInput) this.run?.takeInput(0);
     } catch (error) {
       this.problem = asProblem(error);
     } finally {
@@ -86,8 +91,8 @@ export class Workbench {
 
   async #submit(): Promise<string> {
     const params = { header: { ...fromPage, "Idempotency-Key": idempotencyKey() } };
-    const { language, version, script, stdin } = this;
-    const body = { language, version, script, ...(stdin ? { stdin } : {}) };
+    const { language, version, script, stdin, isStdinOpen } = this;
+    const body = { language, version, script, ...(stdin ? { stdin } : {}), ...(isStdinOpen ? { stdin_open: true } : {}) };
     const accepted = await retried(() => answer(client.POST("/api/v1/execute", { params, body })));
     sawPosition(accepted.position);
     return accepted.execution_id;

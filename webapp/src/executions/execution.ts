@@ -31,6 +31,15 @@ export async function cancelExecution(id: string): Promise<void> {
   sawPosition((await answer(call)).position);
 }
 
+/** Adds to what a run reads, at an offset; where it goes on. The same is taken once, so it may be sent again. */
+export async function giveInput(id: string, text: string, isLast: boolean, offset: number): Promise<number> {
+  const params = { path: { id }, header: fromPage };
+  const body = { ...(text ? { text } : {}), end: isLast, offset };
+  const given = await retried(() => answer(client.POST("/api/v1/executions/{id}/stdin", { params, body })));
+  sawPosition(given.position);
+  return given.offset;
+}
+
 /** Runs the same again; the id of the new run. */
 export async function retryExecution(id: string): Promise<string> {
   const params = { path: { id }, header: { ...fromPage, "Idempotency-Key": idempotencyKey() } };

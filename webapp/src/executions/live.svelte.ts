@@ -3,9 +3,10 @@ import { asProblem, Problem } from "../api/problem";
 import { LiveStream } from "../app/stream";
 import { cancelExecution, readExecution, streamAddress, type Execution, type TimelineEvent } from "./execution";
 import { Output, type Frame } from "./output.svelte";
+import { StandardInput } from "./standard-input.svelte";
 import { isFinal, type Status } from "./status";
 
-const LIFECYCLE = ["requested", "sandbox_created", "started", "cancel_requested", "finished"];
+const LIFECYCLE = ["requested", "sandbox_created", "started", "input_given", "cancel_requested", "finished"];
 
 /** One run as its stream tells it, from its first event to its stored result. */
 export class LiveExecution {
@@ -18,6 +19,9 @@ export class LiveExecution {
   /** Why the stream was given up, or what of it cannot be shown. */
   problem = $state.raw<Problem | null>(null);
   cancelProblem = $state.raw<Problem | null>(null);
+  /** Given by somebody here; null where the run takes none. */
+  input = $state.raw<StandardInput | null>(null);
+  readonly takesInput = $derived(!isFinal(this.status) && this.input?.isOpen === true);
   readonly isOver = $derived(isFinal(this.status));
   readonly startedAt = $derived(this.timeline.find((event) => event.type === "started")?.at ?? null);
   readonly #stream: LiveStream;
@@ -43,6 +47,11 @@ export class LiveExecution {
   open(): void {
     this.problem = null;
     this.#stream.open();
+  }
+
+  /** The run takes input; so much of it was given before. */
+  takeInput(offset: number): void {
+    this.input = new StandardInput(this.id, offset);
   }
 
   close(): void {
