@@ -18,6 +18,8 @@ from tests.cluster.system import data_for
 from tests.examples.example import EXAMPLES, Example
 from tests.faults.processes import wait_until
 from tests.journeys.conftest import execute, follow, output_of, result_of
+from tests.journeys.endings import BY_ITSELF, ENDINGS, WALL_SECONDS, Ending
+from tests.journeys.test_standard_input import ASKS
 from tests.real_kubernetes import PLACE, RealKubernetes
 from tests.system import System, running_on
 
@@ -55,6 +57,20 @@ def test_a_run_is_cancelled_while_it_prints(api: httpx.Client):
     assert any(message.event == "output" for message in messages)
     assert api.post(f"/executions/{run}/cancel").status_code < 300
     assert result_of(api, run)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("ending", [one for one in ENDINGS if one.reason in BY_ITSELF], ids=lambda one: one.cause)
+def test_a_script_ends_as_the_table_of_endings_says(ending: Ending, api: httpx.Client):
+    run = execute(api, BY_ITSELF[ending.reason], **PYTHON, limits={"wall_seconds": WALL_SECONDS})
+    result = result_of(api, run)
+    assert (result["status"], result["reason"]) == (ending.status, ending.reason)
+
+
+def test_a_script_asks_and_is_answered_on_a_cluster(api: httpx.Client):
+    run = execute(api, ASKS, **PYTHON, stdin="one\n", stdin_open=True)
+    for fields in ({"text": "two\n"}, {"text": "three", "end": True}):
+        assert api.post(f"/executions/{run}/stdin", json=fields).status_code == 202
+    assert output_of(list(follow(api, run))) == b"you said one\nyou said two\nyou said three\nand no more\n"
 
 
 def test_an_image_that_no_node_has_is_said(api: httpx.Client):
