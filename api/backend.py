@@ -16,7 +16,7 @@ from application.accounts import Accounts
 from application.dead_letters import DeadLetters
 from application.executions import Executions
 from application.ledger import Ledger
-from application.ports import Clock, EventLog, Ids, Runtime, Seals
+from application.ports import Clock, EventLog, ExampleScript, Ids, Runtime, Seals
 from application.read_models import ReadModels as Steering
 from application.replays import Replays
 from application.sagas import Sagas
@@ -50,6 +50,7 @@ class Backend(msgspec.Struct, frozen=True):
     ids: Ids
     catalogue: Callable[[], Sequence[tuple[Runtime, str | None]]]
     """Every language version, and why it cannot run here if it cannot."""
+    examples: Sequence[ExampleScript]
     defaults: Limits
     ceilings: Limits
     checks: Mapping[str, Callable[[], object]]

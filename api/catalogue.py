@@ -1,6 +1,6 @@
 """What can be run, and within which limits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from quart import Blueprint, Response
@@ -8,7 +8,7 @@ from quart import Blueprint, Response
 from api.backend import backend, crossing
 from api.messages import answer
 from api.openapi import Description, describe
-from application.ports import Runtime
+from application.ports import ExampleScript, Runtime
 from domain.execution import Limits
 
 blueprint = Blueprint("catalogue", __name__, url_prefix="/api/v1")
@@ -35,6 +35,10 @@ class LimitsView(msgspec.Struct, frozen=True):
     ceilings: Limits
 
 
+class ExampleScripts(msgspec.Struct, frozen=True):
+    examples: Sequence[ExampleScript]
+
+
 @blueprint.get("/runtimes")
 @describe(Description({200: RuntimeList}, needs_store=False))
 async def list_runtimes() -> Response:
@@ -48,6 +52,13 @@ def runtime_views(rows: Iterable[tuple[Runtime, str | None]]) -> list[RuntimeVie
         RuntimeView(runtime.language, runtime.version, reason is None, reason, runtime.example)
         for runtime, reason in rows
     ]
+
+
+@blueprint.get("/example-scripts")
+@describe(Description({200: ExampleScripts}, needs_store=False))
+async def list_examples() -> Response:
+    """Scripts to begin with, in every language of the catalogue, each with what it reads."""
+    return answer(ExampleScripts(backend().examples))
 
 
 @blueprint.get("/k8s-limits")

@@ -348,6 +348,17 @@ class Runtime(msgspec.Struct, frozen=True):
         return self.command[-1]
 
 
+class ExampleScript(msgspec.Struct, frozen=True):
+    """A script that shows what can be done, and what it reads."""
+
+    name: str
+    description: str
+    language: str
+    file_name: str
+    script: str
+    stdin: str
+
+
 class Job(msgspec.Struct, frozen=True):
     """All a sandbox needs to run one script."""
 

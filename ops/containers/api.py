@@ -6,6 +6,7 @@ from pathlib import Path
 from dependency_injector import providers
 from redis.asyncio import Redis
 
+from adapters.files.examples import example_scripts
 from adapters.mongo.queries import MotorReadModels
 from adapters.redis.bus import RedisBus
 from api.backend import Backend
@@ -13,6 +14,7 @@ from ops.containers.core import Core
 
 THREADS = 16
 PAGE = Path(__file__).parents[2] / "webapp" / "dist"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 class Api(Core):
@@ -39,6 +41,7 @@ class Api(Core):
         clock=Core.clock,
         ids=Core.ids,
         catalogue=providers.Callable(lambda runtimes: lambda: runtimes.rows, Core.runtimes),
+        examples=providers.Singleton(example_scripts, EXAMPLES),
         defaults=Core.defaults,
         ceilings=Core.ceilings,
         checks=providers.Dict(

@@ -651,6 +651,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/example-scripts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Scripts to begin with, in every language of the catalogue, each with what it reads. */
+        get: operations["list_examples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/execute": {
         parameters: {
             query?: never;
@@ -1275,6 +1292,22 @@ export interface components {
             is_available: boolean;
             reason: string | null;
             example: string;
+        };
+        /** ExampleScripts */
+        ExampleScripts: {
+            examples: components["schemas"]["ExampleScript"][];
+        };
+        /**
+         * ExampleScript
+         * @description A script that shows what can be done, and what it reads.
+         */
+        ExampleScript: {
+            name: string;
+            description: string;
+            language: string;
+            file_name: string;
+            script: string;
+            stdin: string;
         };
         /**
          * LimitsView
@@ -5477,6 +5510,26 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_examples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExampleScripts"];
                 };
             };
         };
