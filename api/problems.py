@@ -111,12 +111,17 @@ STATUS_OF: dict[type[Exception], int] = {
 }
 
 
+FIELD_OF: dict[type[Exception], str] = {EnvironmentRefused: "env"}
+"""What of the request it is about, where a page can show it there."""
+
+
 def details_of(error: Exception) -> ProblemDetails:
     """What an expected error is to people."""
     status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
     is_meant_for_us = status == HTTPStatus.SERVICE_UNAVAILABLE
     detail = type(error).__doc__ or "" if is_meant_for_us else str(error) or type(error).__doc__ or ""
-    return ProblemDetails(HTTPStatus(status).phrase, status, detail)
+    errors = [FieldError(field, detail) for kind, field in FIELD_OF.items() if isinstance(error, kind)]
+    return ProblemDetails(HTTPStatus(status).phrase, status, detail, errors=errors)
 
 
 def answer_problem(
@@ -158,7 +163,7 @@ async def _expected(error: Exception) -> Response:
     details = details_of(error)
     if details.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("a request failed: %s", str(error) or type(error).__name__)
-    return answer_problem(details.status, details.detail, wait_seconds=seconds_to_wait(error))
+    return answer_problem(details.status, details.detail, details.errors, wait_seconds=seconds_to_wait(error))
 
 
 async def _http(error: HTTPException) -> Response:

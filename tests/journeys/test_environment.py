@@ -40,6 +40,13 @@ def test_as_many_and_as_large_as_allowed_arrive(api):
     assert printed(api, execute(api, script, env=env)) == [str(BYTES)]
 
 
+def test_wrong_ones_are_refused_by_the_name_of_the_field(api):
+    refused = api.post("/execute", json={"language": "python", "script": SHOW, "env": {"1A": "x"}})
+    assert refused.status_code == 422
+    (error,) = refused.json()["errors"]
+    assert (error["field"], error["detail"]) == ("env", refused.json()["detail"])
+
+
 def test_a_key_is_bound_to_them_too(api):
     key = {"Idempotency-Key": uuid.uuid4().hex}
     body = {"language": "python", "script": SHOW}

@@ -1,3 +1,9 @@
+/** What a script finds in its environment. */
+export interface Variable {
+  name: string;
+  value: string;
+}
+
 /** What a person has typed and not saved: one script per language, kept in this tab until the logout. */
 export interface Draft {
   owner: string;
@@ -6,6 +12,7 @@ export interface Draft {
   scripts: Record<string, string>;
   stdin: string;
   isStdinOpen: boolean;
+  variables: Variable[];
 }
 
 const KEY = "runledger.draft";

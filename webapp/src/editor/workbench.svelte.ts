@@ -1,11 +1,11 @@
 import { answer, client, fromPage } from "../api/client";
 import { idempotencyKey } from "../api/idempotency";
 import { sawPosition } from "../api/position";
-import { asProblem, type Problem } from "../api/problem";
+import { asProblem, Problem } from "../api/problem";
 import { retried } from "../api/retry";
 import { LiveExecution } from "../executions/live.svelte";
 import { Catalogue, type Runtime } from "../runtimes/catalogue.svelte";
-import { readDraft, writeDraft } from "./draft";
+import { readDraft, writeDraft, type Variable } from "./draft";
 
 /** The script being written and its last run. It outlives a visit to another screen. */
 export class Workbench {
@@ -15,6 +15,7 @@ export class Workbench {
   stdin = $state("");
   /** Whether more is typed while the script runs. */
   isStdinOpen = $state(false);
+  variables = $state<Variable[]>([]);
   #scripts = $state<Record<string, string>>({});
   run = $state.raw<LiveExecution | null>(null);
   isSubmitting = $state(false);
@@ -31,6 +32,7 @@ export class Workbench {
       this.version = draft.version;
       this.stdin = draft.stdin;
       this.isStdinOpen = draft.isStdinOpen;
+      this.variables = draft.variables ?? [];
       this.#scripts = draft.scripts;
     }
     void this.load();
@@ -58,16 +60,18 @@ export class Workbench {
   }
 
   /** Takes over what an earlier run was made of. */
-  open(language: string, version: string, script: string, stdin: string): void {
+  open(language: string, version: string, script: string, stdin: string, env: Record<string, string>): void {
     this.language = language;
     this.version = version;
     this.stdin = stdin;
+    this.variables = Object.entries(env).map(([name, value]) => ({ name, value }));
     this.script = script;
   }
 
   keep(): void {
     const { language, version, stdin, isStdinOpen } = this;
-    writeDraft({ owner: this.#owner, language, version, stdin, isStdinOpen, scripts: $state.snapshot(this.#scripts) });
+    const [scripts, variables] = [$state.snapshot(this.#scripts), $state.snapshot(this.variables)];
+    writeDraft({ owner: this.#owner, language, version, stdin, isStdinOpen, variables, scripts });
   }
 
   async start(): Promise<void> {
@@ -92,7 +96,13 @@ export class Workbench {
   async #submit(): Promise<string> {
     const params = { header: { ...fromPage, "Idempotency-Key": idempotencyKey() } };
     const { language, version, script, stdin, isStdinOpen } = this;
-    const body = { language, version, script, ...(stdin ? { stdin } : {}), ...(isStdinOpen ? { stdin_open: true } : {}) };
+    const env = environment(this.variables);
+    const body = {
+      ...{ language, version, script },
+      ...(stdin ? { stdin } : {}),
+      ...(isStdinOpen ? { stdin_open: true } : {}),
+      ...(env ? { env } : {}),
+    };
     const accepted = await retried(() => answer(client.POST("/api/v1/execute", { params, body })));
     sawPosition(accepted.position);
     return accepted.execution_id;
@@ -103,4 +113,15 @@ export class Workbench {
     this.run = new LiveExecution(id);
     this.run.open();
   }
+}
+
+/** By name; rows that nobody has filled in are left out, and two of one name cannot be sent. */
+function environment(variables: Variable[]): Record<string, string> | null {
+  const given = variables.filter(({ name, value }) => name || value);
+  const twice = given.find(({ name }, row) => given.findIndex((other) => other.name === name) !== row);
+  if (twice) {
+    const detail = `'${twice.name}' is there twice.`;
+    throw new Problem(-1, "The variables are not right", detail, [{ field: "env", detail }]);
+  }
+  return given.length > 0 ? Object.fromEntries(given.map(({ name, value }) => [name, value])) : null;
 }
