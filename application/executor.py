@@ -1,8 +1,9 @@
 """Starts and stops sandboxes and gives them input, as the tasks made from events say."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from threading import Event
 from uuid import UUID
 
@@ -35,9 +36,8 @@ log = logging.getLogger(__name__)
 
 ACTOR = "worker:executor"
 IDLE_SECONDS = 1.0
-STARTS_AT_ONCE = 4
-"""Most of a start is waiting for the log and the kernel; commits made at once are stored together."""
-FEEDS_AT_ONCE = 4
+AT_ONCE = {TaskKind.START: 4, TaskKind.FEED: 4, TaskKind.STOP: 8, TaskKind.REMOVE: 1}
+"""Most of them is waiting: for the log, the kernel or a cluster. Commits made at once are stored together."""
 SLOT_SECONDS = 0.01
 """How soon a full machine is looked at again: a sandbox ends without telling the executor."""
 
@@ -65,12 +65,13 @@ class Executor:
 
     def run(self, stop: Event) -> None:
         """Work until told to stop."""
-        with ThreadPoolExecutor(STARTS_AT_ONCE, "start") as starts, ThreadPoolExecutor(FEEDS_AT_ONCE, "feed") as feeds:
+        with ExitStack() as stack:
+            threads = {kind: stack.enter_context(ThreadPoolExecutor(most, kind)) for kind, most in AT_ONCE.items()}
             while not stop.is_set():
-                is_full = self._work_off(starts, feeds)
+                is_full = self._work_off(threads)
                 self._backlog.wait(SLOT_SECONDS if is_full else IDLE_SECONDS)
 
-    def _work_off(self, starts: ThreadPoolExecutor, feeds: ThreadPoolExecutor) -> bool:
+    def _work_off(self, threads: Mapping[TaskKind, ThreadPoolExecutor]) -> bool:
         """Do what can be done now, the oldest first. Returns whether starts are waiting for a free slot."""
         held: set[UUID] = set()
         starting, feeding = self._under_way[TaskKind.START], self._under_way[TaskKind.FEED]
@@ -79,20 +80,17 @@ class Executor:
                 held.add(task.execution)
             elif task.execution in held or task.execution in starting:
                 continue  # stopping or feeding what is yet to be started would do nothing
-            elif task.kind is TaskKind.FEED and (task.execution in feeding or len(feeding) >= FEEDS_AT_ONCE):
+            elif task.kind is TaskKind.FEED and (task.execution in feeding or len(feeding) >= AT_ONCE[TaskKind.FEED]):
                 continue
             else:
-                self._begin(task, starts, feeds)
+                self._begin(task, threads[task.kind])
         return bool(held)
 
-    def _begin(self, task: Task, starts: ThreadPoolExecutor, feeds: ThreadPoolExecutor) -> None:
-        """What may take its time, in a thread of its own kind, so that it holds up nothing else."""
+    def _begin(self, task: Task, threads: ThreadPoolExecutor) -> None:
+        """In a thread of its kind, so that what takes its time holds up nothing else."""
         self._backlog.begin(task)
         self._under_way[task.kind].add(task.execution)
-        if task.kind is TaskKind.STOP:
-            self._do(task)
-        else:
-            (starts if task.kind is TaskKind.START else feeds).submit(self._do, task)
+        threads.submit(self._do, task)
 
     def _do(self, task: Task) -> None:
         try:
