@@ -372,6 +372,8 @@ class Job(msgspec.Struct, frozen=True):
     """The person's own variables, beside those that every run has; a name of both means the person's."""
     stdin_open: bool = False
     """More may come by `feed`; without it stdin is closed after `stdin`."""
+    network: bool = False
+    """It may reach what the policy names; where there is none any more, its start raises NetworkWithdrawn."""
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -397,6 +399,10 @@ Frame = Started | Output | Ended
 
 class SandboxUnavailable(Exception):
     """Sandboxes cannot be started here; the message says what is missing and how to get it."""
+
+
+class NetworkWithdrawn(SandboxUnavailable):
+    """Runs have no network here any more."""
 
 
 class SandboxUnreachable(Exception):

@@ -15,6 +15,8 @@
 
 #include "keeper.h"
 
+enum { PROXY_WORDS = 8 };
+
 struct options {
     const char *folder;
     const char *mark; /* stands as soon as the sandbox was removed */
@@ -26,6 +28,8 @@ struct options {
     struct cgroup_limits limits;
     struct cgroup parents;
     const char *supervisor;
+    char *proxy[PROXY_WORDS + 2]; /* and the run's uid, and the final NULL */
+    int proxy_words;
     char **bwrap;
 };
 
@@ -60,6 +64,14 @@ static void add_parent(struct cgroup *parents, const char *folder)
     strcpy(parents->folder[parents->folders++], folder);
 }
 
+/* One word of the proxy's command line. */
+static void add_word(struct options *options, char *word)
+{
+    if (options->proxy_words == PROXY_WORDS)
+        fail("too many words for the proxy");
+    options->proxy[options->proxy_words++] = word;
+}
+
 static struct options parse(int argc, char **argv)
 {
     static const struct option names[] = {
@@ -67,7 +79,7 @@ static struct options parse(int argc, char **argv)
         {"slots-folder", 1, 0, 's'}, {"slots", 1, 0, 'n'},
         {"uids-folder", 1, 0, 'd'}, {"uids", 1, 0, 'i'}, {"first-uid", 1, 0, 'u'},
         {"memory", 1, 0, 'm'}, {"pids", 1, 0, 'p'},         {"cpu-quota", 1, 0, 'c'}, {"cgroup-version", 1, 0, 'v'},
-        {"cgroup", 1, 0, 'g'}, {"supervisor", 1, 0, 'b'},   {0}};
+        {"cgroup", 1, 0, 'g'}, {"supervisor", 1, 0, 'b'},   {"proxy", 1, 0, 'x'}, {0}};
     static struct options options;
 
     for (int name; (name = getopt_long(argc, argv, "+", names, NULL)) != -1;)
@@ -85,6 +97,7 @@ static struct options parse(int argc, char **argv)
         case 'v': options.parents.version = atoi(optarg); break;
         case 'g': add_parent(&options.parents, optarg); break;
         case 'b': options.supervisor = optarg; break;
+        case 'x': add_word(&options, optarg); break;
         default: exit(2);
         }
     options.bwrap = argv + optind;
@@ -164,13 +177,26 @@ static _Noreturn void undo(const char *folder, const struct cgroup *cgroup, cons
     int error = errno;
 
     cgroup_remove(cgroup);
-    unlink(LOCK_FILE), unlink(SPOOL_FILE), unlink(SOCKET_FILE), unlink(CGROUP_FILE), unlink(LOG_FILE);
+    unlink(LOCK_FILE), unlink(SPOOL_FILE), unlink(SOCKET_FILE), unlink(CGROUP_FILE);
+    unlink(LOG_FILE), unlink(PROXY_LOG);
     rmdir(folder);
     errno = error;
     fail(what);
 }
 
-static void run(const struct options *options)
+/* NULL where the run has no network. */
+static char **proxy_of(struct options *options, uid_t uid)
+{
+    static char text[16];
+
+    if (!options->proxy_words)
+        return NULL;
+    snprintf(text, sizeof text, "%ju", (uintmax_t)uid);
+    options->proxy[options->proxy_words] = text;
+    return options->proxy;
+}
+
+static void run(struct options *options)
 {
     static struct spool spool;
     static struct clients clients;
@@ -188,7 +214,8 @@ static void run(const struct options *options)
     if (cgroup_create(&cgroup, &options->limits) < 0)
         undo(options->folder, &cgroup, "cannot make a cgroup");
     int ready = become_daemon();
-    struct child child = launch(&(struct launch){options->supervisor, options->bwrap, uid, &cgroup});
+    struct child child = launch(
+        &(struct launch){options->supervisor, options->bwrap, uid, &cgroup, proxy_of(options, uid)});
     if (child.pid < 0)
         undo(options->folder, &cgroup, "cannot start bwrap");
     let_go_of_caller(ready);

@@ -24,6 +24,7 @@ uint64_t wall_clock_us(void);
 #define SOCKET_FILE "socket" /* where the keeper answers */
 #define CGROUP_FILE "cgroup" /* the cgroup's folders, one a line */
 #define LOG_FILE "log"       /* what bwrap and the supervisor complain about */
+#define PROXY_LOG "proxy-log" /* what the proxy complains about */
 
 /* cgroup.c: version 1 has three folders (memory, pids, cpu), version 2 has one, version 0 means there is none. */
 enum { CGROUP_FOLDERS = 3 };
@@ -74,10 +75,12 @@ struct launch {
     char **bwrap;           /* command line; to it is added where the supervisor is */
     uid_t uid;              /* what bwrap runs as; 0: as we are */
     const struct cgroup *cgroup;
+    char **proxy; /* command line of the network's way out; NULL: there is none */
 };
 
 struct child {
     pid_t pid;
+    pid_t proxy; /* 0: none */
     int commands, frames; /* the supervisor's standard input and output, non-blocking */
 };
 

@@ -1,4 +1,5 @@
-/* Starts bwrap: in the run's cgroup, as an unprivileged user, with an empty environment and four descriptors. */
+/* Starts bwrap: in the run's cgroup, as an unprivileged user, with an empty environment and four descriptors; where the
+ * run has network, also its proxy, and a socket between them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -35,14 +37,37 @@ static void die_with(pid_t keeper)
         give_up("the keeper is gone");
 }
 
-static _Noreturn void become_bwrap(const struct launch *launch, pid_t keeper, int commands, int frames, int log,
-                                   int supervisor)
+static _Noreturn void become(char **command)
 {
     static char *empty[] = {NULL};
 
+    environ = empty;
+    execv(command[0], command);
+    give_up(command[0]);
+}
+
+static void join(const struct launch *launch, int log)
+{
     dup2(log, STDERR_FILENO);
     if (cgroup_join(launch->cgroup) < 0)
         give_up("cannot join the cgroup");
+}
+
+/* In the run's cgroup, so that it takes of the run's share and ends with it. It drops to the run's user by itself. */
+static _Noreturn void become_proxy(const struct launch *launch, pid_t keeper, int way_out)
+{
+    join(launch, open(PROXY_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    die_with(keeper);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    dup2(way_out, STDIN_FILENO);
+    syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
+    become(launch->proxy);
+}
+
+static _Noreturn void become_bwrap(const struct launch *launch, pid_t keeper, int commands, int frames, int log,
+                                   int supervisor, int way_out)
+{
+    join(launch, log);
     drop_to(launch->uid);
     die_with(keeper);
     signal(SIGPIPE, SIG_DFL);
@@ -50,10 +75,10 @@ static _Noreturn void become_bwrap(const struct launch *launch, pid_t keeper, in
     dup2(commands, STDIN_FILENO);
     dup2(frames, STDOUT_FILENO);
     dup2(supervisor, SUPERVISOR_FD);
-    syscall(SYS_close_range, SUPERVISOR_FD + 1, ~0U, 0);
-    environ = empty;
-    execv(launch->bwrap[0], launch->bwrap);
-    give_up(launch->bwrap[0]);
+    if (way_out >= 0)
+        dup2(way_out, WAY_OUT_FD);
+    syscall(SYS_close_range, (way_out >= 0 ? WAY_OUT_FD : SUPERVISOR_FD) + 1, ~0U, 0);
+    become(launch->bwrap);
 }
 
 /* Above the four numbers that bwrap gets, so that no dup2 overwrites another's source. */
@@ -66,22 +91,37 @@ static int out_of_the_way(int fd)
     return moved;
 }
 
+/* Starts the proxy; gives the supervisor's end of the socket to it, or -1. */
+static int start_proxy(const struct launch *launch, pid_t *proxy)
+{
+    pid_t keeper = getpid();
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 || (*proxy = fork()) < 0)
+        return -1;
+    if (*proxy == 0)
+        become_proxy(launch, keeper, ends[0]);
+    close(ends[0]);
+    return out_of_the_way(ends[1]);
+}
+
 struct child launch(const struct launch *launch)
 {
     struct child child = {.pid = -1};
+    int way_out = launch->proxy ? start_proxy(launch, &child.proxy) : -1;
     pid_t keeper = getpid();
     int commands[2], frames[2];
     int log = out_of_the_way(open(LOG_FILE, O_WRONLY | O_CREAT | O_APPEND, 0600));
     int supervisor = out_of_the_way(open(launch->supervisor, O_RDONLY));
 
-    if (log < 0 || supervisor < 0 || pipe(commands) < 0 || pipe(frames) < 0)
+    if ((launch->proxy && way_out < 0) || log < 0 || supervisor < 0 || pipe(commands) < 0 || pipe(frames) < 0)
         return child;
     for (int i = 0; i < 2; i++)
         commands[i] = out_of_the_way(commands[i]), frames[i] = out_of_the_way(frames[i]);
     child.pid = fork();
     if (child.pid == 0)
-        become_bwrap(launch, keeper, commands[0], frames[1], log, supervisor);
-    close(log), close(supervisor), close(commands[0]), close(frames[1]);
+        become_bwrap(launch, keeper, commands[0], frames[1], log, supervisor, way_out);
+    close(way_out), close(log), close(supervisor), close(commands[0]), close(frames[1]);
     child.commands = commands[1], child.frames = frames[0];
     fcntl(child.commands, F_SETFL, O_NONBLOCK);
     fcntl(child.frames, F_SETFL, O_NONBLOCK);

@@ -68,13 +68,19 @@ static void wait_and_handle(struct state *state)
         begin_cancel(state);
 }
 
+static void end_child(pid_t pid)
+{
+    if (pid > 0)
+        kill(pid, SIGKILL), waitpid(pid, NULL, 0);
+}
+
 static void kill_everything(struct state *state)
 {
     struct pollfd frames = {.fd = state->frames.fd, .events = POLLIN};
 
     cgroup_kill(state->run->cgroup); /* first, as it also lets go of the CPU that dying takes */
-    kill(state->run->child.pid, SIGKILL); /* without a cgroup it takes the others along: --die-with-parent */
-    waitpid(state->run->child.pid, NULL, 0);
+    end_child(state->run->child.pid); /* without a cgroup it takes the others along: --die-with-parent */
+    end_child(state->run->child.proxy);
     while (!state->frames.closed && !state->frames.broken && poll(&frames, 1, LAST_WORDS_MS) > 0)
         take_frames(&state->frames);
 }

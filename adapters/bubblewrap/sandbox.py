@@ -14,12 +14,22 @@ from adapters.bubblewrap import keeper
 from adapters.bubblewrap.catalogue import Interpreter, NotInstalled, locate
 from adapters.bubblewrap.cgroups import NO_CGROUP, Cgroups, find_cgroups
 from adapters.bubblewrap.command import bwrap_command
+from adapters.bubblewrap.network import PROXY_BYTES, PROXY_THREADS, proxy_command, with_proxy
 from adapters.bubblewrap.problems import NO_BWRAP, NOT_BUILT, find_problems
 from adapters.supervisor.build import KEEPER, SUPERVISOR
 from adapters.supervisor.records import check_taken, encode_job, ending_where_garbled
 from adapters.supervisor.seen import Seen
-from application.ports import Ended, Frame, Job, Runtime, SandboxNotFound, SandboxUnavailable, SandboxUnreachable
-from domain.execution import Limits, Outcome, Status
+from application.ports import (
+    Ended,
+    Frame,
+    Job,
+    NetworkWithdrawn,
+    Runtime,
+    SandboxNotFound,
+    SandboxUnavailable,
+    SandboxUnreachable,
+)
+from domain.execution import Outcome, Status
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 FIRST_UID = 70_000
@@ -37,14 +47,18 @@ LOST = Outcome(Status.LOST, "its sandbox was lost and its spool cannot be writte
 
 
 class BubblewrapSandbox:
-    """Runs in `folder`, at most `slots` at once; `allow_weak` permits runs that no cgroup limits."""
+    """Runs in `folder`, at most `slots` at once; `allow_weak` permits runs that no cgroup limits.
 
-    def __init__(self, folder: Path, slots: int = 64, allow_weak: bool = False) -> None:
+    `hosts` is what runs with network may reach, as `adapters.network.hosts` reads it.
+    """
+
+    def __init__(self, folder: Path, slots: int = 64, allow_weak: bool = False, hosts: str = "") -> None:
         self._folder = folder.absolute() / "sandboxes"
         self._slots_folder = folder.absolute() / "slots"
         self._marks = folder.absolute() / "removed"
         self._slots = slots
         self._allow_weak = allow_weak
+        self._hosts = hosts
         self._cgroups: Cgroups | None = None
         self._bwrap = ""
 
@@ -54,8 +68,9 @@ class BubblewrapSandbox:
         self._bwrap = self._bwrap or _bwrap()
         interpreter = _locate(job.runtime)
         command = [*job.runtime.command[:-1], str(interpreter.path)]
-        options = [*self._place_options(job.sandbox), *_limit_options(job.limits)]
-        keeper.run(options, bwrap_command(self._bwrap, job.limits, interpreter.prefix), encode_job(job, command))
+        options = [*self._place_options(job.sandbox), *_limit_options(job), *self._network_options(job)]
+        bwrap = bwrap_command(self._bwrap, job.limits, interpreter.prefix, network=job.network)
+        keeper.run(options, bwrap, encode_job(with_proxy(job) if job.network else job, command))
 
     def free_slots(self) -> int:
         return sum(not keeper.is_held(self._slots_folder / str(slot)) for slot in range(self._slots))
@@ -133,6 +148,12 @@ class BubblewrapSandbox:
         for parent in cgroups.parents:
             yield from ("--cgroup", str(parent))
 
+    def _network_options(self, job: Job) -> Iterator[str]:
+        if job.network and not self._hosts:
+            raise NetworkWithdrawn
+        for word in proxy_command(self._hosts) if job.network else ():
+            yield from ("--proxy", word)
+
     def _usable_cgroups(self) -> Cgroups:
         found = self._cgroups or find_cgroups()
         if found.version == 0 and not self._allow_weak:
@@ -166,9 +187,11 @@ def _is_older(entry: Path, seconds: float) -> bool:
     return False
 
 
-def _limit_options(limits: Limits) -> Iterator[str]:
-    yield from ("--memory", str(limits.memory_bytes), "--pids", str(limits.pids + OWN_PROCESSES))
-    yield from ("--cpu-quota", str(int(limits.cpus * 100_000)))
+def _limit_options(job: Job) -> Iterator[str]:
+    """With room for the proxy, where there is one."""
+    memory = job.limits.memory_bytes + PROXY_BYTES * job.network
+    pids = job.limits.pids + OWN_PROCESSES + PROXY_THREADS * job.network
+    yield from ("--memory", str(memory), "--pids", str(pids), "--cpu-quota", str(int(job.limits.cpus * 100_000)))
 
 
 def _settle(folder: Path) -> None:

@@ -68,6 +68,9 @@ struct job {
 
 enum { KEEPS_FRAMES = 1, MORE_INPUT = 2 };
 
+/* Where the supervisor is started with a word, a socket to a proxy is there; scripts find the proxy at that port. */
+enum { WAY_OUT_FD = 4, PROXY_PORT = 3128 };
+
 enum cause { EXITED = 1, TIMED_OUT = 2, OUTPUT_LIMIT = 3, CANCELLED = 4, OUT_OF_MEMORY = 5, LOST = 6, BROKEN = 7 };
 
 /* END: this, then up to REASON_MAX bytes of UTF-8 that say what broke. */

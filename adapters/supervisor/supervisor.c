@@ -248,13 +248,15 @@ static int watch_children(void)
     return signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static const char *prepare(struct run *run)
+static const char *prepare(struct run *run, int has_network)
 {
     const char *problem;
 
     if (getpid() != 1)
         return "the supervisor must be PID 1: it kills every process it can reach"; /* so it stays harmless outside */
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || syscall(SYS_close_range, 3, ~0U, 0) < 0)
+    if (has_network && (problem = open_way_out()))
+        return problem;
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || syscall(SYS_close_range, 3 + has_network, ~0U, 0) < 0)
         return failure("cannot protect the supervisor");
     sigaction(SIGTERM, &(struct sigaction){.sa_sigaction = leave, .sa_flags = SA_SIGINFO | SA_RESTART}, NULL);
     if ((problem = read_job(STDIN_FILENO, &run->task)))
@@ -272,10 +274,12 @@ static const char *prepare(struct run *run)
     return NULL;
 }
 
-int main(void)
+int main(int count, char **words)
 {
     static struct run run = {.commands = {.fd = STDIN_FILENO}};
-    const char *problem = prepare(&run);
+    const char *problem = prepare(&run, count > 1);
+
+    (void)words;
 
     if (!problem)
         supervise(&run);

@@ -22,6 +22,10 @@ struct task {
 /* job.c: waits for the JOB record on `fd`. Gives the reason when there is none, NULL when all is well. */
 const char *read_job(int fd, struct task *task);
 
+/* network.c: makes a socket that listens on loopback and hands it out to a proxy outside. What it was handed out
+ * through stays open, as descriptor 3: the proxy ends when it is closed. Gives the reason when that fails. */
+const char *open_way_out(void);
+
 /* script.c */
 struct script {
     pid_t pid;
