@@ -1,11 +1,12 @@
 """What a namespace of sandboxes must hold, and how a cluster's operator makes it so."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from adapters.kubernetes.cluster import CONFLICT, Cluster, Refused
-from adapters.kubernetes.pod import NOBODY
+from adapters.kubernetes.pod import GRANTED, NETWORK, NOBODY
 
 Manifest = dict[str, Any]
 
@@ -26,6 +27,8 @@ class Ceiling(msgspec.Struct, frozen=True):
     pods: int = 64
     cpus: str = "64"
     memory: str = "64Gi"
+    network_ports: tuple[int, ...] = ()
+    """Where pods with network may reach public addresses."""
 
 
 def manifests(namespace: str, ceiling: Ceiling) -> list[Manifest]:
@@ -36,6 +39,7 @@ def manifests(namespace: str, ceiling: Ceiling) -> list[Manifest]:
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": restricted}},
         _object("networking.k8s.io/v1", "NetworkPolicy", "deny-all", namespace, spec=DENY_ALL),
+        _object("networking.k8s.io/v1", "NetworkPolicy", "network", namespace, spec=_network(ceiling.network_ports)),
         _object("v1", "ResourceQuota", "sandboxes", namespace, spec={"hard": _quota(ceiling)}),
         _object("v1", "ServiceAccount", NOBODY, namespace, automountServiceAccountToken=False),
         _object("v1", "ServiceAccount", ACCOUNT, namespace, automountServiceAccountToken=False),
@@ -45,6 +49,37 @@ def manifests(namespace: str, ceiling: Ceiling) -> list[Manifest]:
 
 
 DENY_ALL = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+EVERYWHERE = {
+    "0.0.0.0/0": [
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+        *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+    ],
+    "2000::/3": ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"],
+}
+"""Every public address, as what all others are missing from: what `adapters.network.addresses` calls public."""
+DNS = {
+    "to": [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }
+    ],
+    "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")],
+}
+
+
+def _network(ports: Sequence[int]) -> Manifest:
+    """It adds to deny-all, for pods with the label alone, which get it when they are made or never."""
+    public = {
+        "to": [{"ipBlock": {"cidr": cidr, "except": others}} for cidr, others in EVERYWHERE.items()],
+        "ports": [{"protocol": "TCP", "port": port} for port in ports],
+    }
+    return {
+        "podSelector": {"matchLabels": {NETWORK: GRANTED}},
+        "policyTypes": ["Egress"],
+        "egress": [public, DNS] if ports else [],
+    }
 
 
 def _quota(ceiling: Ceiling) -> dict[str, str]:

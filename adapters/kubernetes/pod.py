@@ -22,6 +22,8 @@ LABEL = "runledger.dev/sandbox"
 STATE = "runledger.dev/state"
 CLAIMANT = "runledger.dev/claimant"
 POOL = "runledger.dev/pool"
+NETWORK, GRANTED = "runledger.dev/network", "granted"
+"""The label that a NetworkPolicy looks for."""
 NOBODY = "sandbox"
 """The service account that the pods are: it may do nothing, and its token is not mounted."""
 FIRST_UID = 100_000
@@ -44,6 +46,8 @@ class Place(msgspec.Struct, frozen=True):
     """Such as gVisor's; empty for the cluster's usual one."""
     user_namespaces: bool = False
     """Each pod in a user namespace of its own: needs containerd 2 or CRI-O, and Linux 6.3."""
+    grants_network: bool = False
+    """Runs that ask for network get it."""
 
     def image_of(self, runtime: Runtime) -> str:
         return self.image.format(language=runtime.language, version=runtime.version)
@@ -62,7 +66,10 @@ def pod_of(job: Job, place: Place) -> Pod:
     uid = FIRST_UID + secrets.randbelow(UIDS)
     folders = {"work": WORK, "tmp": "/tmp", "shm": "/dev/shm"}  # noqa: S108  # the sandbox's own
     return {
-        "metadata": {"name": job.sandbox, "labels": {LABEL: job.sandbox, STATE: State.WAITING}},
+        "metadata": {
+            "name": job.sandbox,
+            "labels": {LABEL: job.sandbox, STATE: State.WAITING, **({NETWORK: GRANTED} if job.network else {})},
+        },
         "spec": {
             "restartPolicy": "Never",
             "serviceAccountName": NOBODY,

@@ -39,7 +39,8 @@ PAUSE_SECONDS = 30.0
 class Pool:
     """`size` pods wait for each language version that was asked for lately. Each takes one job and is not used again.
 
-    They have the default limits, so a run with others does not get one. All workers of a namespace share them.
+    They have the default limits and no network, so a run with others does not get one. All workers of a namespace
+    share them.
     """
 
     def __init__(self, cluster: Cluster, mirror: Mirror, place: Place, limits: Limits, size: int) -> None:
@@ -55,7 +56,7 @@ class Pool:
 
     def claim(self, job: Job, claimant: str) -> Pod | None:
         """One that is its alone from now on; None when none is there."""
-        if not self._size or not self._fits(job.limits):
+        if not self._size or job.network or not self._fits(job.limits):
             return None
         self._want(job.runtime)
         for pod in self._mirror.pods():

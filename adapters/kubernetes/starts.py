@@ -26,7 +26,7 @@ from adapters.kubernetes.pod import (
 )
 from adapters.kubernetes.pool import Pool
 from adapters.supervisor.records import encode_job
-from application.ports import Job, NoCapacity, SandboxUnavailable, SandboxUnreachable
+from application.ports import Job, NetworkWithdrawn, NoCapacity, SandboxUnavailable, SandboxUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ class Starts:
 
     def start(self, job: Job) -> None:
         """Raises NoCapacity, SandboxUnavailable, SandboxUnreachable."""
+        if job.network and not self._place.grants_network:
+            raise NetworkWithdrawn
         try:
             while not self._is_started(job):
                 log.info("%s is started anew", job.sandbox)
