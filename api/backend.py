@@ -53,6 +53,8 @@ class Backend(msgspec.Struct, frozen=True):
     examples: Sequence[ExampleScript]
     defaults: Limits
     ceilings: Limits
+    network_hosts: Sequence[str]
+    """What runs that ask for network may reach; empty where none has any."""
     checks: Mapping[str, Callable[[], object]]
     """By the name of what is needed: raises what is wrong with it, in words."""
     page: Path

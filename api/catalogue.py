@@ -33,6 +33,8 @@ class LimitsView(msgspec.Struct, frozen=True):
 
     defaults: Limits
     ceilings: Limits
+    network_hosts: Sequence[str]
+    """What a run that asks for network may reach, with the ports 80 and 443 where none is said; empty: nothing."""
 
 
 class ExampleScripts(msgspec.Struct, frozen=True):
@@ -65,4 +67,4 @@ async def list_examples() -> Response:
 @describe(Description({200: LimitsView}, needs_store=False))
 async def show_limits() -> Response:
     """The limits of a run."""
-    return answer(LimitsView(backend().defaults, backend().ceilings))
+    return answer(LimitsView(backend().defaults, backend().ceilings, backend().network_hosts))

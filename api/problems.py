@@ -11,7 +11,14 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
 from application.allowance import TooManyRuns
 from application.environment import EnvironmentRefused
-from application.executions import InvalidRequest, KeyReused, LimitAboveCeiling, TooLarge, UnknownLanguage
+from application.executions import (
+    InvalidRequest,
+    KeyReused,
+    LimitAboveCeiling,
+    NetworkNotGranted,
+    TooLarge,
+    UnknownLanguage,
+)
 from application.moments import NoSuchMoment
 from application.outlets import TargetMisnamed, TargetRefused
 from application.ports import (
@@ -95,6 +102,7 @@ STATUS_OF: dict[type[Exception], int] = {
     TooMuchInput: 422,
     LimitAboveCeiling: 422,
     EnvironmentRefused: 422,
+    NetworkNotGranted: 422,
     InvalidRequest: 422,
     WeakPassword: 422,
     ReasonMissing: 422,

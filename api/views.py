@@ -49,6 +49,8 @@ class ExecutionDetail(ExecutionView, frozen=True, kw_only=True):
     """Whether it takes more input, by `POST /executions/{id}/stdin`."""
     stdin_offset: int
     """Where that goes on: the number of bytes given so far, without those of `stdin`."""
+    network: bool
+    """It asked for network, and was granted it."""
 
 
 class ExecutionItem(ExecutionView, frozen=True, kw_only=True):
@@ -95,7 +97,7 @@ def status_view(run: ExecutionStatus) -> ExecutionView:
 
 def detail_view(run: ExecutionStatus, script: str, stdin: str, env: dict[str, str]) -> ExecutionDetail:
     asked: dict[str, Any] = {"script": script, "stdin": stdin, "env": env}
-    of_run = ("limits", "retry_of", "stdin_open", "stdin_offset")
+    of_run = ("limits", "retry_of", "stdin_open", "stdin_offset", "network")
     return ExecutionDetail(**_common(run), **asked, **{name: getattr(run, name) for name in of_run})
 
 

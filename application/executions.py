@@ -36,6 +36,10 @@ class LimitAboveCeiling(DomainError):
     """A limit is above what this installation allows."""
 
 
+class NetworkNotGranted(DomainError):
+    """Runs have no network here; whoever operates this installation can name hosts in the setting network_hosts."""
+
+
 class KeyReused(DomainError):
     """This Idempotency-Key was used for another request; send a new key with a new request."""
 
@@ -60,6 +64,7 @@ class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         | None
     ) = None
     stdin_open: Annotated[bool, Meta(description="Whether more may follow `stdin` while it runs.")] = False
+    network: Annotated[bool, Meta(description="reach the hosts that GET /k8s-limits names; else none")] = False
 
 
 class LimitWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -100,6 +105,8 @@ class Executions:
         defaults: Limits,
         ceilings: Limits,
         allowance: Allowance,
+        *,
+        grants_network: bool,
     ) -> None:
         self._log = log
         self._seals = seals
@@ -108,12 +115,13 @@ class Executions:
         self._defaults = defaults
         self._ceilings = ceilings
         self._allowance = allowance
+        self._grants_network = grants_network
 
     def request(self, context: Context, owner: UUID, request: RunRequest, key: str | None = None) -> Accepted:
         """Accept a run, once per key.
 
-        Raises InvalidRequest, UnknownLanguage, TooLarge, LimitAboveCeiling, EnvironmentRefused, KeyReused or
-        TooManyRuns.
+        Raises InvalidRequest, UnknownLanguage, TooLarge, LimitAboveCeiling, EnvironmentRefused, NetworkNotGranted,
+        KeyReused or TooManyRuns.
         """
         return self._save(context, self._requested(context, owner, request, key))
 
@@ -137,9 +145,9 @@ class Executions:
         }
 
     def retry(self, context: Context, execution: UUID, key: str | None = None) -> Accepted:
-        """Accept a new run of what an ended one has run, once per key, under the limits of today.
+        """Accept a new run of what an ended one has run, once per key, under the limits and the policy of today.
 
-        Raises StreamNotFound, NotEnded, UnknownLanguage, LimitAboveCeiling, KeyReused or Erased.
+        Raises StreamNotFound, NotEnded, UnknownLanguage, LimitAboveCeiling, NetworkNotGranted, KeyReused or Erased.
         """
         ended = self._log.load(Execution, execution)
         content = b"retry of " + execution.bytes
@@ -193,6 +201,7 @@ class Executions:
     def _repeat(self, context: Context, ended: Execution, execution: UUID, fingerprint: str) -> Execution:
         self._runtime(ended.language, ended.language_version)
         LimitWishes(**msgspec.structs.asdict(ended.limits)).within(self._defaults, self._ceilings)
+        self._check_network(ended.network)
         return ended.again(execution, fingerprint, context.at)
 
     def _runtime(self, language: str, version: str | None) -> Runtime:
@@ -202,10 +211,15 @@ class Executions:
             raise UnknownLanguage(f"{wanted!r} cannot run here; GET /api/v1/runtimes lists what can.")
         return found
 
+    def _check_network(self, is_asked_for: bool) -> None:
+        if is_asked_for and not self._grants_network:
+            raise NetworkNotGranted
+
     def _decide(
         self, context: Context, owner: UUID, request: RunRequest, execution: UUID, fingerprint: str
     ) -> Execution:
         script, stdin = _contents(request)
+        self._check_network(request.network)
         runtime = self._runtime(request.language, request.version)
         return Execution(
             id=execution,
@@ -219,6 +233,7 @@ class Executions:
             stdin_open=request.stdin_open,
             fingerprint=fingerprint,
             timestamp=context.at,
+            network=request.network,
         )
 
 
@@ -231,10 +246,10 @@ def _check(request: RunRequest) -> None:
 
 
 def _canonical(request: RunRequest) -> bytes:
-    """What a key is bound to: without what was not there once, where it is not given, for keys of that time."""
+    """What a key is bound to: without what is not asked for and was not there at first, for keys of that time."""
     fields = msgspec.to_builtins(request)
-    for name in ("env", "stdin_open"):
-        if not fields[name]:
+    for name in ("env", "stdin_open", "network"):
+        if not getattr(request, name):
             del fields[name]
     return msgspec.json.encode(fields, order="deterministic")
 

@@ -167,6 +167,7 @@ class Executor:
             stdin_open=is_open,
             limits=run.limits,
             environment=environment.decode(self._seals.open(run.environment)) if run.environment else {},
+            network=run.network,
         )
 
     def _context(self, task: Task) -> Context:

@@ -97,12 +97,15 @@ class Execution(Aggregate):
         """The run that this one repeats."""
         stdin_open: bool
         """Whether more may come after `stdin`."""
+        network: bool
+        """It may reach what the policy names, where there is one."""
 
         @staticmethod
         def upcast_v1_v2(fields: dict[str, Any]) -> None:
             fields["environment"] = None
             fields["retry_of"] = None
             fields["stdin_open"] = False
+            fields["network"] = False
 
     class Prioritized(Aggregate.Event):
         priority: int
@@ -144,6 +147,7 @@ class Execution(Aggregate):
         environment: Sealed[bytes] | None = None,
         retry_of: UUID | None = None,
         stdin_open: bool = False,
+        network: bool = False,
     ) -> None:
         self.owner = owner
         self.language = language
@@ -155,6 +159,7 @@ class Execution(Aggregate):
         self.environment = environment
         self.retry_of = retry_of
         self.input = StandardInput(stdin_open, stdin.size if stdin else 0)
+        self.network = network
         self.priority = 0
         self.status = Status.QUEUED
         self.sandbox: str | None = None
@@ -250,6 +255,7 @@ class Execution(Aggregate):
             environment=self.environment,
             retry_of=self.id,
             stdin_open=self.input.is_asked_for,
+            network=self.network,
             timestamp=at,
         )
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from adapters.network.hosts import EVERY, HostsMisnamed, parse
 from ops.settings import KEYS, PREFIX, TYPES, Settings, SettingsInvalid, default_data, hidden, meaning, option, variable
 
 CONFIG = "RUNLEDGER_CONFIG"
@@ -17,6 +18,11 @@ IN_A_POD = "KUBERNETES_SERVICE_HOST"
 NO_CLUSTER = (
     "sandbox is kubernetes, but no cluster is named: set kubeconfig (RUNLEDGER_KUBECONFIG) to a file that is there, or "
     "run in a pod."
+)
+
+NO_NAMES = (
+    "network_hosts names hosts, but sandbox is kubernetes, where a NetworkPolicy knows addresses and no names: set it "
+    "to * (or *:port) for every public address, or to nothing."
 )
 
 
@@ -43,7 +49,20 @@ def load(environ: Mapping[str, str] | None = None, **command_line: Any) -> Setti
     settings = Settings(**values, sources={given.key: given.source for given in givens})
     if settings.sandbox == "kubernetes" and not has_cluster(settings, environ):
         raise SettingsInvalid(NO_CLUSTER)
+    check_hosts(settings)
     return settings
+
+
+def check_hosts(settings: Settings) -> None:
+    """Raises SettingsInvalid."""
+    try:
+        hosts = parse(settings.network_hosts)
+    except HostsMisnamed as wrong:
+        raise SettingsInvalid(
+            f"The setting network_hosts = {settings.network_hosts!r} cannot be used: {wrong}"
+        ) from wrong
+    if settings.sandbox == "kubernetes" and any(host.name != EVERY for host in hosts):
+        raise SettingsInvalid(NO_NAMES)
 
 
 def has_cluster(settings: Settings, environ: Mapping[str, str]) -> bool:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from adapters.bubblewrap.runtimes import LocalRuntimes
 from adapters.bubblewrap.sandbox import BubblewrapSandbox
+from adapters.network.hosts import parse, ports
 from application.ports import Runtime, Runtimes, Sandbox
 from domain.execution import Limits
 from ops.settings import Settings
@@ -27,20 +28,28 @@ class Catalogue(Runtimes, Protocol):
 
 def sandbox(settings: Settings, limits: Limits) -> Examined:
     """`limits`: what most runs have."""
+    hosts = network_hosts(settings)
     if settings.sandbox == "bubblewrap":
-        return BubblewrapSandbox(settings.data, settings.slots, settings.allow_weak_sandbox)
+        return BubblewrapSandbox(settings.data, settings.slots, settings.allow_weak_sandbox, ",".join(hosts))
     from adapters.kubernetes import Account, Ceiling, Cluster, KubernetesSandbox, Place  # noqa: PLC0415
 
     kubeconfig = Path(settings.kubeconfig) if settings.kubeconfig else None
     namespace = settings.kubernetes_namespace
-    account = Account(Cluster(kubeconfig, namespace), Ceiling(pods=settings.slots + WARM_AT_ONCE))
+    ceiling = Ceiling(pods=settings.slots + WARM_AT_ONCE, network_ports=ports(parse(settings.network_hosts)))
+    account = Account(Cluster(kubeconfig, namespace), ceiling)
     place = Place(
         settings.kubernetes_image,
         settings.kubernetes_runtime_class,
         user_namespaces=settings.kubernetes_user_namespaces,
+        grants_network=bool(hosts),
     )
     workers = Cluster(kubeconfig, namespace, account)
     return KubernetesSandbox(workers, place, settings.slots, settings.kubernetes_warm_pods, limits)
+
+
+def network_hosts(settings: Settings) -> list[str]:
+    """What runs may reach, each as it may be written."""
+    return [str(host) for host in parse(settings.network_hosts)]
 
 
 def runtimes(settings: Settings) -> Catalogue:

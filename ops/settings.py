@@ -125,6 +125,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kubernetes_warm_pods: Annotated[
         int, Meta(description="How many pods wait for a run, of each language version asked for lately.", ge=0, le=100)
     ] = 1
+    network_hosts: Annotated[
+        str,
+        Meta(
+            description="The hosts that runs may reach if they ask for network, with commas between: example.org, "
+            "*.example.org for all below it, * for every public address; with :port, else 80 and 443. Empty: none.",
+        ),
+    ] = ""
     max_wall_seconds: Annotated[
         float, Meta(description="The most seconds that a run may ask for.", ge=1, le=86_400)
     ] = 300.0

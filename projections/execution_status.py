@@ -29,6 +29,7 @@ class ExecutionStatus(msgspec.Struct, frozen=True, kw_only=True):
     stdin_open: bool = False
     """Whether it takes more input."""
     stdin_offset: int = 0
+    network: bool = False
     status: Status
     requested_at: datetime
     started_at: datetime | None = None
@@ -53,6 +54,7 @@ def fold(event: Recorded) -> Iterator[Put]:
                 environment=plain(requested.environment),
                 retry_of=requested.retry_of,
                 stdin_open=requested.stdin_open,
+                network=requested.network,
                 status=Status.QUEUED.value,
                 requested_at=event.at,
             )
@@ -99,9 +101,10 @@ _PLAIN: dict[type, tuple[str, str, Status | None]] = {
 
 def _describe(event: Recorded) -> tuple[str, str, Status | None]:
     match event.data:
-        case Execution.Requested(language=language, version=version, retry_of=retry_of):
+        case Execution.Requested(language=language, version=version, retry_of=retry_of, network=network):
             again = f", again after run {retry_of}" if retry_of else ""
-            return "requested", f"Requested, {language} {version}{again}", Status.QUEUED
+            way_out = " with network" if network else ""
+            return "requested", f"Requested, {language} {version}{way_out}{again}", Status.QUEUED
         case Execution.Prioritized(priority=priority):
             return "prioritized", f"Priority {priority}", None
         case Execution.InputGiven(size=size, is_last=is_last):

@@ -159,4 +159,9 @@ async def _fields(backend: "Backend", last: "Recorded", upto: int | None) -> dic
     from api.views import status_view  # noqa: PLC0415
 
     run = await (of_log(backend, last.stream, last.position) if upto is None else past_of(backend, last.stream, upto))
-    return {**msgspec.structs.asdict(status_view(run)), "retry_of": run.retry_of, "limits": run.limits}
+    return {
+        **msgspec.structs.asdict(status_view(run)),
+        "retry_of": run.retry_of,
+        "network": run.network,
+        "limits": run.limits,
+    }

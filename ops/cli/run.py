@@ -31,6 +31,7 @@ def run(
     env: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for the script; any number of times.")
     ] = None,
+    network: Annotated[bool, typer.Option("--network", help="Let it reach the hosts of network_hosts.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Print the id and go.")] = False,
     data: Data = None,
     as_json: AsJson = False,
@@ -46,7 +47,7 @@ def run(
     leaves without waiting for the end. With --detach the run goes on.
     """
     is_live = stdin == "-" and not detach
-    request = _request(file, language, stdin, timeout, env or [], is_live)
+    request = msgspec.structs.replace(_request(file, language, stdin, timeout, env or [], is_live), network=network)
     settings = load_settings(data=data)
     try:
         container = api(settings)

@@ -44,6 +44,7 @@ class Api(Core):
         examples=providers.Singleton(example_scripts, EXAMPLES),
         defaults=Core.defaults,
         ceilings=Core.ceilings,
+        network_hosts=Core.network_hosts,
         checks=providers.Dict(
             {
                 "event store": Core.log.provided.head,

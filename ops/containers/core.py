@@ -43,7 +43,7 @@ from domain.events import EVENTS
 from domain.execution import Limits
 from domain.replay import Kind
 from ops.master_key import master_keys
-from ops.sandboxes import runtimes
+from ops.sandboxes import network_hosts, runtimes
 from ops.settings import Settings
 from ops.up import folder
 from projections.beside import Beside
@@ -160,6 +160,10 @@ class Core(containers.DeclarativeContainer):
         Replays, log, ids, ledger, selecting, replay_marks, providers.Object(frozenset(EVENTS)), outlets
     )
     allowance = providers.Singleton(Allowance, log, open_runs, settings.provided.user_queue)
-    executions = providers.Singleton(Executions, log, seals, ids, runtimes, defaults, ceilings, allowance)
+    network_hosts = providers.Callable(network_hosts, settings)
+    grants_network = providers.Callable(bool, network_hosts)
+    executions = providers.Singleton(
+        Executions, log, seals, ids, runtimes, defaults, ceilings, allowance, grants_network=grants_network
+    )
     inputs = providers.Singleton(StandardInputs, log, seals)
     sagas = providers.Singleton(Sagas, log, executions)

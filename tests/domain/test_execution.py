@@ -98,6 +98,14 @@ def test_an_ended_run_can_be_run_again_and_the_new_one_names_it():
     assert (again.script, again.stdin, again.limits, again.fingerprint) == (SCRIPT, None, Limits(), "g")
 
 
+def test_a_run_with_network_asks_for_it_again():
+    run = requested()
+    assert run.network is False
+    run.network = True
+    run.cancel(AT)
+    assert run.again(UUID(int=9), "g", AT).network is True
+
+
 def test_a_run_that_goes_on_cannot_be_run_again():
     with pytest.raises(NotEnded, match="has not ended yet"):
         requested().again(UUID(int=9), "g", AT)
