@@ -3,6 +3,7 @@ import { idempotencyKey } from "../api/idempotency";
 import { sawPosition } from "../api/position";
 import { asProblem, Problem } from "../api/problem";
 import { retried } from "../api/retry";
+import type { ExecutionDetail } from "../executions/execution";
 import { LiveExecution } from "../executions/live.svelte";
 import { Catalogue, type Runtime } from "../runtimes/catalogue.svelte";
 import { readDraft, writeDraft, type Variable } from "./draft";
@@ -16,6 +17,7 @@ export class Workbench {
   /** Whether more is typed while the script runs. */
   isStdinOpen = $state(false);
   variables = $state<Variable[]>([]);
+  network = $state(false);
   #scripts = $state<Record<string, string>>({});
   run = $state.raw<LiveExecution | null>(null);
   isSubmitting = $state(false);
@@ -60,11 +62,12 @@ export class Workbench {
   }
 
   /** Takes over what an earlier run was made of. */
-  open(language: string, version: string, script: string, stdin: string, env: Record<string, string>): void {
+  open({ language, version, script, stdin, env, network }: ExecutionDetail): void {
     this.language = language;
     this.version = version;
-    this.stdin = stdin;
+    this.stdin = stdin ?? "";
     this.variables = Object.entries(env).map(([name, value]) => ({ name, value }));
+    this.network = network;
     this.script = script;
   }
 
@@ -97,8 +100,9 @@ export class Workbench {
     const params = { header: { ...fromPage, "Idempotency-Key": idempotencyKey() } };
     const { language, version, script, stdin, isStdinOpen } = this;
     const env = environment(this.variables);
+    const network = this.network && this.catalogue.networkHosts.length > 0;
     const body = {
-      ...{ language, version, script },
+      ...{ language, version, script, network },
       ...(stdin ? { stdin } : {}),
       ...(isStdinOpen ? { stdin_open: true } : {}),
       ...(env ? { env } : {}),

@@ -14,9 +14,10 @@ export function nameOf({ language, version }: Runtime): string {
   return `${languageName(language)} ${version}`;
 }
 
-/** The languages the server can run. */
+/** The languages the server can run, and the hosts that scripts may reach. */
 export class Catalogue {
   runtimes = $state.raw<Runtime[]>([]);
+  networkHosts = $state.raw<readonly string[]>([]);
   isLoading = $state(false);
   problem = $state.raw<Problem | null>(null);
 
@@ -24,7 +25,12 @@ export class Catalogue {
     this.isLoading = true;
     this.problem = null;
     try {
-      this.runtimes = (await answer(client.GET("/api/v1/runtimes"))).runtimes;
+      const [{ runtimes }, limits] = await Promise.all([
+        answer(client.GET("/api/v1/runtimes")),
+        answer(client.GET("/api/v1/k8s-limits")),
+      ]);
+      this.runtimes = runtimes;
+      this.networkHosts = limits.network_hosts;
     } catch (error) {
       this.problem = asProblem(error);
     } finally {
