@@ -21,7 +21,8 @@ CONNECTIONS = 64
 """At once; whoever comes later waits."""
 HEAD_BYTES = 32 * 1024
 HEAD_SECONDS = 10.0
-CHUNK = 64 * 1024
+CHUNK = 16 * 1024
+"""Less than a head may have, or a whole one would be read at once, of whatever size."""
 WHOLE = re.compile(r"http://(?P<authority>[^/?#]*)(?P<path>/[^#]*)?", re.IGNORECASE)
 HOP_BY_HOP = {b"connection", b"keep-alive", b"te", b"trailer", b"upgrade"}
 """Fields of one connection, not of the message (RFC 9110, 7.6.1), besides those that Connection names."""

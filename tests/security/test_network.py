@@ -97,6 +97,17 @@ def test_of_a_name_with_several_addresses_only_the_public_ones_are_tried(runs: R
         assert Runs(room, sandbox).get("http://mixed.example:7070/")[0].startswith("502")
 
 
+CERTIFICATES = """
+import glob
+print(sum(len(glob.glob(f"{folder}/*")) > 0 for folder in ("/etc/ssl/certs", "/etc/pki/tls/certs")))
+"""
+
+
+def test_a_script_with_network_has_the_certificates_that_the_machine_trusts(runs: Runs):
+    here = sum(any(Path(folder).glob("*")) for folder in ("/etc/ssl/certs", "/etc/pki/tls/certs"))
+    assert (runs.said(CERTIFICATES), runs.said(CERTIFICATES, network=False)) == (str(here), "0")
+
+
 def test_without_the_proxy_there_is_no_way(runs: Runs):
     script = (
         "import socket\n"
@@ -135,10 +146,22 @@ def wait_for(is_so: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+WAITING = f"{ASK}\nask(b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')\nprint('up')\nimport time; time.sleep(1000)"
+
+
 def waiting_run(runs: Runs, sandbox: BubblewrapSandbox) -> str:
-    name = runs.start("print('up')\nimport time; time.sleep(1000)")
+    """The proxy has answered it once, so it is as it will be."""
+    name = runs.start(WAITING)
     next(frame for frame in sandbox.watch(name) if output([frame]))
     return name
+
+
+def test_a_run_that_does_not_ask_has_no_proxy(runs: Runs, sandbox: BubblewrapSandbox, folder: Path):
+    name = runs.start("print('up')\nimport time; time.sleep(1000)", network=False)
+    next(frame for frame in sandbox.watch(name) if output([frame]))
+    assert proxies(folder) == []
+    waiting_run(runs, sandbox)
+    assert len(proxies(folder)) == 1
 
 
 CROWD = f"""{ASK}
@@ -170,7 +193,6 @@ def test_two_hundred_connections_at_once_are_served_some_at_a_time(
 
 def test_a_proxy_is_nobody_in_particular(runs: Runs, sandbox: BubblewrapSandbox, folder: Path):
     name = waiting_run(runs, sandbox)
-    wait_for(lambda: {Path(f"/proc/{pid}").stat().st_uid for pid in proxies(folder)} != {0})
     status = Path(f"/proc/{proxies(folder)[0]}/status").read_text()
     facts = dict(line.split(":\t", 1) for line in status.splitlines())
     assert {*map(int, facts["Uid"].split())} & {0} == set()
