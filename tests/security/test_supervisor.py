@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 import struct
 import subprocess
 import time
@@ -173,3 +174,32 @@ def test_a_job_that_stops_in_the_middle_has_lost_its_sender(supervisor: Path, fi
     assert end.outcome.status is Status.INTERNAL_ERROR
     assert end.outcome.reason in {"no job came", "the job was cut off"}
     kept.end()
+
+
+def test_a_way_out_that_nobody_takes_is_told(supervisor: Path):
+    command = [*sandboxed(supervisor), "network"]
+    given = encode_job(job("true"), BASH.command)
+    done = subprocess.run(command, input=given, capture_output=True, check=False, timeout=60, env=NO_LEAKS)
+    (end,) = read_frames(BytesIO(done.stdout).read)
+    assert isinstance(end, Ended)
+    assert (end.outcome.status, done.stderr) == (Status.INTERNAL_ERROR, b"")
+    assert end.outcome.reason == "the network has no way out: Bad file descriptor"
+
+
+def test_a_way_out_is_handed_out_with_the_socket_that_listens_inside(supervisor: Path):
+    ours, theirs = socket.socketpair()
+    script = "exec 5<>/dev/tcp/127.0.0.1/3128 && echo connected; ls /proc/self/fd"
+    command = ["bash", "-c", f'exec 4<&{theirs.fileno()} "$@"', "-", *sandboxed(supervisor), "network"]
+    given = encode_job(job(script), BASH.command)
+    with ours, theirs:
+        done = subprocess.run(
+            command, input=given, capture_output=True, check=False, timeout=60, env=NO_LEAKS, pass_fds=[theirs.fileno()]
+        )
+        _, (listener,), _, _ = socket.recv_fds(ours, 1, 1)
+    with socket.socket(fileno=listener) as inside:
+        assert inside.getsockname() == ("127.0.0.1", 3128)
+        inside.accept()[0].close()
+    assert done.stderr == b"", done.stderr.decode()
+    assert b"connected\n0\n1\n2\n3\n5\n" in b"".join(
+        frame.data for frame in read_frames(BytesIO(done.stdout).read) if isinstance(frame, Output)
+    )
