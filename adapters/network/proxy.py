@@ -8,6 +8,7 @@ import logging
 import re
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from http import HTTPStatus
 
 import h11
@@ -114,8 +115,10 @@ async def _exchange(asker: "Peer", asked: "Peer", request: h11.Request) -> None:
 
 
 async def _upload(asker: "Peer", asked: "Peer") -> None:
-    async for event in asker.events():
-        await asked.send(event)
+    """Whoever is asked may answer, and close, before it has all."""
+    with suppress(OSError):
+        async for event in asker.events():
+            await asked.send(event)
 
 
 async def _download(asked: "Peer", asker: "Peer") -> None:

@@ -26,7 +26,7 @@ from adapters.supervisor.records import (
 from adapters.supervisor.seen import Seen
 from application.ports import Ended, Output
 from domain.execution import Status
-from tests.security.supervising import Kept, frames_of, job, supervise
+from tests.security.supervising import BASH, NO_LEAKS, Kept, frames_of, job, sandboxed, supervise
 
 
 @pytest.mark.parametrize(

@@ -1032,6 +1032,11 @@ export interface components {
              * @default false
              */
             stdin_open?: boolean;
+            /**
+             * @description reach the hosts that GET /k8s-limits names; else none
+             * @default false
+             */
+            network?: boolean;
         };
         /**
          * LimitWishes
@@ -1131,6 +1136,7 @@ export interface components {
             retry_of: string | null;
             stdin_open: boolean;
             stdin_offset: number;
+            network: boolean;
         };
         /**
          * Limits
@@ -1316,6 +1322,7 @@ export interface components {
         LimitsView: {
             defaults: components["schemas"]["Limits"];
             ceilings: components["schemas"]["Limits"];
+            network_hosts: string[];
         };
         /** ReadModelList */
         ReadModelList: {
