@@ -1,6 +1,8 @@
 """Network is for runs that ask for it where the operator grants it, and leads to nothing of the machine itself."""
 
 import json
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +81,13 @@ def test_a_key_is_bound_to_it(granted):
         granted.post("/execute", json=body | more, headers=key) for more in ({}, {"network": False}, {"network": True})
     ]
     assert [answer.status_code for answer in answers] == [202, 202, 409]
+
+
+def test_the_proxy_outlives_the_workers(granting, granted):
+    run = execute(granted, f"print('up')\nimport time; time.sleep(5)\n{ASK}", network=True)
+    next(message for message in follow(granted, run) if message.event == "output")
+    os.kill(granting.running.processes["worker"], signal.SIGKILL)
+    assert output_of(list(follow(granted, run))).decode().startswith("up\n403")
 
 
 def test_a_repeated_run_has_it_again_under_the_policy_of_today(granting, granted):
