@@ -6,22 +6,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
-from adapters.kubernetes import KubernetesSandbox
 from adapters.kubernetes.cluster import GONE, Cluster, Refused
 from adapters.kubernetes.mirror import Mirror
 from adapters.kubernetes.namespace import Ceiling
-from adapters.kubernetes.pod import STATE, pod_of
+from adapters.kubernetes.pod import LABEL, STATE, pod_of
 from adapters.supervisor.build import build
-from application.ports import Frame, Job, SandboxNotFound, SandboxUnreachable
-from domain.execution import Limits, Status
+from application.ports import Job, SandboxUnreachable
+from domain.execution import Limits
+from tests.cluster.door import door_to
 from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of
 from tests.cluster.system import data_for
-from tests.contracts.running import numbers, outcome, output
 from tests.faults.processes import wait_until
-from tests.journeys.conftest import execute, result_of
+from tests.journeys.conftest import Message, execute, follow, frames_of, output_of, result_of
 from tests.real_kubernetes import PLACE, RealKubernetes, running_kubernetes
 from tests.system import running_on
 
@@ -46,50 +46,52 @@ def cluster(real: RealKubernetes) -> Cluster:
     return Cluster(worker_of(real, NAMESPACE, Ceiling()), NAMESPACE)
 
 
-def job(number: int) -> Job:
+def request(api: httpx.Client, number: int) -> str:
     """Prints for longer than the API server is away; every fourth reaches its time before it is back."""
     script = f"import time\nfor line in range({LINES}): print({number}, line); time.sleep(0.2)"
-    return Job(f"run-{number}-1", ROWS[0], script.encode(), b"", Limits(wall_seconds=120 if number % 4 else 15))
+    limits = {"wall_seconds": 120 if number % 4 else 15}
+    return execute(api, script, version=ROWS[0].version, limits=limits)
 
 
-def start(sandbox: KubernetesSandbox, wanted: Job) -> None:
-    """As the executor does: again, as often as it is told that this is worth it."""
-    while True:
-        try:
-            return sandbox.start(wanted)
-        except SandboxUnreachable:
-            time.sleep(1)
+def statuses(api: httpx.Client, runs: list[str]) -> list[str]:
+    return [api.get(f"/executions/{run}").json()["status"] for run in runs]
 
 
-def watch(sandbox: KubernetesSandbox, name: str) -> list[Frame]:
-    """As the monitor does."""
-    while True:
-        try:
-            return list(sandbox.watch(name))
-        except SandboxNotFound:
-            time.sleep(0.1)
-
-
-def test_twenty_runs_end_as_they_would_have_though_the_api_server_was_away_for_half_a_minute(
-    real: RealKubernetes, cluster: Cluster
+def test_twenty_runs_end_as_they_would_have_though_the_api_server_was_away_and_the_watch_was_cut(
+    real: RealKubernetes, cluster: Cluster, tmp_path: Path
 ):
-    sandbox = KubernetesSandbox(Cluster(real.kubeconfig(NAMESPACE), NAMESPACE), PLACE)
-    with ThreadPoolExecutor(2 * RUNS) as pool:
-        starts = [pool.submit(start, sandbox, job(number)) for number in range(RUNS)]
-        watches = [pool.submit(watch, sandbox, job(number).sandbox) for number in range(RUNS)]
-        wait_until(lambda: sum(one.done() for one in starts) >= RUNS // 2, "half of them run, and half are about to")
+    """For half a minute; then a 410 by an event, and one by a status."""
+    with (
+        door_to(real) as door,
+        running_on(
+            data_for(real, NAMESPACE, tmp_path / "data", kubeconfig=str(door.kubeconfig(tmp_path)), slots=RUNS)
+        ) as system,
+        closing(system.log_in()) as api,
+        ThreadPoolExecutor(RUNS) as followers,
+    ):
+        runs = [request(api, number) for number in range(RUNS)]
+        followed = [followers.submit(lambda run: list(follow(api, run)), run) for run in runs]
+        wait_until(lambda: statuses(api, runs).count("running") >= RUNS // 2, "half of them run, half are about to")
         real.stop_api_server()
-        wait_until(lambda: sandbox.free_slots() == 0, "nobody is told of a free slot")
         time.sleep(AWAY_SECONDS)
         real.start_api_server()
-        for number, frames in enumerate(one.result() for one in watches):
-            assert outcome(frames).status is (Status.SUCCEEDED if number % 4 else Status.TIMED_OUT)
-            assert numbers(frames) == list(range(1, outcome(frames).last_frame + 1))
-            if number % 4:
-                assert output(frames) == b"".join(b"%d %d\n" % (number, line) for line in range(LINES))
-    assert len(cluster.list_pods(STATE)) == RUNS
-    for name in sandbox.list():
-        sandbox.remove(name)
+        wait_until(door.expire_watches, "a watch to cut by an event")
+        wait_until(door.refuse_watches, "a watch to cut by a status")
+        wait_until(lambda: door.is_done_refusing, "the status was given")
+        assert "running" in statuses(api, runs), "all that was in the middle of the runs"
+        for number, messages in enumerate(one.result() for one in followed):
+            check_run(number, messages)
+        wait_until(lambda: not cluster.list_pods(LABEL), "no pod is left")
+
+
+def check_run(number: int, messages: list[Message]) -> None:
+    assert messages[-1].event == "result_stored"
+    said = messages[-1].data
+    assert said["status"] == ("succeeded" if number % 4 else "timed_out"), said["reason"]
+    frames = [frame for frame, _, _ in frames_of(messages)]
+    assert frames == list(range(1, len(frames) + 1))
+    lines = b"".join(b"%d %d\n" % (number, line) for line in range(LINES))
+    assert output_of(messages) == lines if number % 4 else lines.startswith(output_of(messages))
 
 
 def test_a_system_that_starts_before_its_cluster_runs_what_was_asked_for_meanwhile(
