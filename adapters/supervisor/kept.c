@@ -112,7 +112,7 @@ static void take_record(void)
 
 int has_unsent(void)
 {
-    return kept.left || kept.waiting || kept.next < kept.size;
+    return kept.left || kept.waiting || kept.first_is_due || kept.next < kept.size;
 }
 
 void send_kept(void)

@@ -202,6 +202,14 @@ class SandboxContract(Running):
         self.wait_for_output(name, b"first\n")
         self.sandbox.stop(name)
 
+    def test_whoever_watches_a_run_that_prints_nothing_is_told_of_its_start(self):
+        name = self.start(b"import time; time.sleep(1000)")
+        before = time.monotonic()
+        for _ in range(3):
+            assert isinstance(next(iter(self.sandbox.watch(name))), Started)
+        assert time.monotonic() - before < 10, "it is told at once, and not with the next frame"
+        self.sandbox.stop(name)
+
     def test_output_is_not_saved_up_until_the_end(self):
         frames = self.run(b"import time\nfor i in range(5): print('line', i); time.sleep(0.2)")
         assert len(numbers(frames)) > 1
