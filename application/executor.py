@@ -1,7 +1,8 @@
 """Starts and stops sandboxes and gives them input, as the tasks made from events say."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import Event
@@ -38,6 +39,8 @@ ACTOR = "worker:executor"
 IDLE_SECONDS = 1.0
 AT_ONCE = {TaskKind.START: 4, TaskKind.FEED: 4, TaskKind.STOP: 8, TaskKind.REMOVE: 1}
 """Most of them is waiting: for the log, the kernel or a cluster. Commits made at once are stored together."""
+IN_VAIN_SECONDS = 100.0
+"""A start that waits or fails for so long is tried a last time, and given up for a reason: its saga would know none."""
 SLOT_SECONDS = 0.01
 """How soon a full machine is looked at again: a sandbox ends without telling the executor."""
 
@@ -57,6 +60,7 @@ class Executor:
         self._feeding = Feeding(log, seals, sandbox)
         self._under_way: dict[TaskKind, set[UUID]] = {kind: set() for kind in TaskKind}
         self._handed_over: set[UUID] = set()
+        self._in_vain_since: dict[UUID, float] = {}
 
     def take(self, tasks: Sequence[Task]) -> None:
         """These starts were decided on in this process just now; their events come by later."""
@@ -76,7 +80,7 @@ class Executor:
         held: set[UUID] = set()
         starting, feeding = self._under_way[TaskKind.START], self._under_way[TaskKind.FEED]
         for task in self._backlog.waiting():
-            if task.kind is TaskKind.START and (held or self._sandbox.free_slots() <= len(starting)):
+            if task.kind is TaskKind.START and self._has_to_wait(task, held):
                 held.add(task.execution)
             elif task.execution in held or task.execution in starting:
                 continue  # stopping or feeding what is yet to be started would do nothing
@@ -85,6 +89,14 @@ class Executor:
             else:
                 self._begin(task, threads[task.kind])
         return bool(held)
+
+    def _has_to_wait(self, task: Task, held: Collection[UUID]) -> bool:
+        is_full = bool(held) or self._sandbox.free_slots() <= len(self._under_way[TaskKind.START])
+        return is_full and not self._is_in_vain(task.execution)
+
+    def _is_in_vain(self, execution: UUID) -> bool:
+        now = time.monotonic()
+        return now - self._in_vain_since.setdefault(execution, now) >= IN_VAIN_SECONDS
 
     def _begin(self, task: Task, threads: ThreadPoolExecutor) -> None:
         """In a thread of its kind, so that what takes its time holds up nothing else."""
@@ -95,10 +107,10 @@ class Executor:
     def _do(self, task: Task) -> None:
         try:
             self._obey(task)
-            self._backlog.done(task)
+            self._note_done(task)
         except ExecutionEnded:
             log.info("run %s had ended already", task.execution)
-            self._backlog.done(task)
+            self._note_done(task)
         except NoCapacity:
             self._backlog.give_back(task)
             self._backlog.offer([task])
@@ -123,6 +135,10 @@ class Executor:
             case TaskKind.REMOVE:
                 self._sandbox.remove(sandbox_of(task.execution))
 
+    def _note_done(self, task: Task) -> None:
+        self._backlog.done(task)
+        self._in_vain_since.pop(task.execution, None)
+
     def _start(self, task: Task) -> None:
         context = self._context(task)
         run = self._run(task)
@@ -133,8 +149,12 @@ class Executor:
             return
         try:
             self._sandbox.start(self._job(run, run.sandbox))
-        except (NoCapacity, LogUnavailable, SandboxUnreachable):
+        except LogUnavailable:
             raise
+        except (NoCapacity, SandboxUnreachable) as problem:
+            if not self._is_in_vain(run.id):
+                raise
+            self._give_up(context, run, str(problem) or str(problem.__doc__))
         except (SandboxUnavailable, Erased, ContentUnreadable) as problem:
             self._give_up(context, run, str(problem) or str(problem.__doc__))
         except Exception as problem:

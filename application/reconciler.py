@@ -11,6 +11,7 @@ from application.ports import (
     Context,
     EventLog,
     Sandbox,
+    SandboxUnreachable,
     Starts,
     StreamNotFound,
     TaskKind,
@@ -38,8 +39,11 @@ class Reconciler:
     def run(self, stop: Event) -> None:
         """At start and every 30 s."""
         while not stop.is_set():
-            self.remove_unwanted()
-            self.end_lost()
+            try:
+                self.remove_unwanted()
+                self.end_lost()
+            except SandboxUnreachable as problem:
+                log.warning("nothing is compared: %s", problem)
             stop.wait(INTERVAL_SECONDS)
 
     def remove_unwanted(self) -> None:

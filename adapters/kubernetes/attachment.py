@@ -55,6 +55,10 @@ class Attachment:
             connection = websocket.create_connection(
                 address, timeout, header=dict(headers), sslopt=dict(tls), subprotocols=[PROTOCOL]
             )
+        except websocket.WebSocketBadStatusException as refused:
+            raise NotAttached(
+                f"{refused.status_code}: {(refused.resp_body or b'').decode(errors='replace')}"
+            ) from refused
         except (OSError, websocket.WebSocketException) as problem:
             raise NotAttached(str(problem)) from problem
         return cls(connection)

@@ -23,7 +23,10 @@ REQUEST_SECONDS = 10.0
 JSON = "application/json"
 RETRIES = 1
 """A connection that was kept may have been closed; one that cannot be made is not tried for long."""
+CONNECTIONS = 64
+"""So many are kept: every watcher asks by himself."""
 UNREACHABLE = "the Kubernetes API server cannot be reached"
+UNKNOWN = "the Kubernetes API server does not know these credentials (any more)"
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 400, 401, 403, 404
 CONFLICT, GONE, INVALID, TOO_MANY, SERVER_ERROR = 409, 410, 422, 429, 500
 
@@ -100,10 +103,10 @@ class Cluster:
             return False
         return True
 
-    def delete_pod(self, name: str) -> None:
-        """Harmless when there is none."""
+    def delete_pod(self, name: str, must_end_first: bool = True) -> None:
+        """Harmless when there is none. What does not end first may still run on a node that does not answer."""
         try:
-            self.request("DELETE", self._pods(name))
+            self.request("DELETE", self._pods(name), body=None if must_end_first else {"gracePeriodSeconds": 0})
         except Refused as refused:
             if refused.status != NOT_FOUND:
                 raise
@@ -129,7 +132,9 @@ class Cluster:
         if response.status == UNAUTHORIZED:
             self._renew()
             response = self._send(method, path, body, content, timeout)
-        if response.status in {UNAUTHORIZED, TOO_MANY} or response.status >= SERVER_ERROR:
+        if response.status == UNAUTHORIZED:
+            raise SandboxUnreachable(f"{UNKNOWN}: {_refusal(response.status, response.data).message}")
+        if response.status == TOO_MANY or response.status >= SERVER_ERROR:
             raise SandboxUnreachable(f"{UNREACHABLE}: {_refusal(response.status, response.data).message}")
         if response.status >= BAD_REQUEST:
             raise _refusal(response.status, response.data)
@@ -157,10 +162,12 @@ class Cluster:
 
     def _configuration(self) -> client.Configuration:
         configuration = client.Configuration(retries=RETRIES)
+        configuration.connection_pool_maxsize = CONNECTIONS
         try:
             _load(self._kubeconfig, configuration)
         except Exception as problem:  # whatever reading YAML, base64 and PEM may raise
-            raise SandboxUnreachable(f"{self._kubeconfig} says nothing of a cluster: {problem}") from problem
+            where = self._kubeconfig or "what a pod is given"
+            raise SandboxUnreachable(f"{where} says nothing of a cluster: {problem}") from problem
         if self._account and self._account.token():
             configuration.cert_file = configuration.key_file = None  # a certificate would come before the token
         return configuration

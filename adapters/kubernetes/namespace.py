@@ -15,7 +15,6 @@ ACCOUNT = "runledger"
 RULES = [
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "list", "watch", "patch", "delete"]},
     {"apiGroups": [""], "resources": ["pods/attach"], "verbs": ["create", "get"]},
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
 ]
 TOKEN_SECONDS = 3600
 RBAC = "rbac.authorization.k8s.io"
@@ -122,9 +121,28 @@ def _collection(manifest: Manifest) -> str:
     return f"{root}/namespaces/{namespace}/{kind}" if namespace else f"{root}/{kind}"
 
 
-def token(cluster: Cluster, seconds: int = TOKEN_SECONDS) -> str:
-    """A new token of the workers' account; needs an operator's rights."""
-    path = f"/api/v1/namespaces/{cluster.namespace}/serviceaccounts/{ACCOUNT}/token"
+def missing_rights(cluster: Cluster) -> list[str]:
+    """What of the Role this account may not do there, in words."""
+    spec = {"namespace": cluster.namespace}
+    answer = cluster.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", body={"spec": spec})
+    given = answer["status"]["resourceRules"]
+    wanted = [(verb, resource) for rule in RULES for resource in rule["resources"] for verb in rule["verbs"]]
+    return [
+        f"to {verb} {resource} in {cluster.namespace}"
+        for verb, resource in wanted
+        if not any(_covers(rule, verb, resource) for rule in given)
+    ]
+
+
+def _covers(rule: dict[str, Any], verb: str, resource: str) -> bool:
+    return all(
+        {wanted, "*"} & set(rule[of]) for of, wanted in (("verbs", verb), ("resources", resource), ("apiGroups", ""))
+    )
+
+
+def token(cluster: Cluster, seconds: int = TOKEN_SECONDS, account: str = ACCOUNT) -> str:
+    """A new token of the workers' account, or another; needs an operator's rights."""
+    path = f"/api/v1/namespaces/{cluster.namespace}/serviceaccounts/{account}/token"
     answer = cluster.request("POST", path, body={"spec": {"expirationSeconds": seconds}})
     given: str = answer["status"]["token"]
     return given

@@ -33,6 +33,10 @@ it and not the pod, where the runtime has a process of its own that would be cou
 NET_SECONDS = 3600
 """How long a pod may stand after its run's time: its output is read in this hour or lost."""
 SECONDS_TO_LEAVE = 1
+NODE_SECONDS = 30
+"""How long a node may be away before its pods are given up; Kubernetes itself takes most of a minute to notice."""
+STUCK_AFTER = timedelta(seconds=15)
+"""A pod that should have left so long ago is on a node that does not answer."""
 CANNOT_START = {"CreateContainerError", "CreateContainerConfigError", "RunContainerError"}
 CANNOT_PULL = {"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 
@@ -76,6 +80,7 @@ def pod_of(job: Job, place: Place) -> Pod:
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "hostname": "sandbox",
+            "tolerations": [_for_a_while(taint) for taint in ("not-ready", "unreachable")],
             **({"runtimeClassName": place.runtime_class} if place.runtime_class else {}),
             **({"hostUsers": False} if place.user_namespaces else {}),
             "activeDeadlineSeconds": int(job.limits.wall_seconds) + NET_SECONDS,
@@ -128,7 +133,16 @@ def is_of(pool: str, pod: Pod) -> bool:
 
 
 def age_of(pod: Pod) -> timedelta:
-    return datetime.now(UTC) - datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+    return datetime.now(UTC) - _time(pod["metadata"]["creationTimestamp"])
+
+
+def _time(written: str) -> datetime:
+    return datetime.fromisoformat(written)
+
+
+def _for_a_while(taint: str) -> dict[str, Any]:
+    key = f"node.kubernetes.io/{taint}"
+    return {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": NODE_SECONDS}
 
 
 def _in_memory(name: str, size: int) -> dict[str, Any]:
@@ -166,6 +180,11 @@ def is_leaving(pod: Pod) -> bool:
     return "deletionTimestamp" in pod["metadata"]
 
 
+def is_stuck(pod: Pod) -> bool:
+    """It is to leave, and nobody makes it."""
+    return is_leaving(pod) and datetime.now(UTC) - _time(pod["metadata"]["deletionTimestamp"]) > STUCK_AFTER
+
+
 def _container_state(pod: Pod) -> dict[str, Any]:
     statuses = pod["status"].get("containerStatuses") or [{}]
     state: dict[str, Any] = statuses[0].get("state", {})
@@ -181,8 +200,14 @@ def is_over(pod: Pod) -> bool:
 
 
 def has_no_place(pod: Pod) -> bool:
+    return bool(without_place_because(pod))
+
+
+def without_place_because(pod: Pod) -> str:
+    """What the scheduler says; empty while there may be a place."""
     conditions = pod["status"].get("conditions") or []
-    return any(one["type"] == "PodScheduled" and one.get("reason") == "Unschedulable" for one in conditions)
+    refusals = (one for one in conditions if one["type"] == "PodScheduled" and one.get("reason") == "Unschedulable")
+    return next((one.get("message") or one["reason"] for one in refusals), "")
 
 
 def trouble_of(pod: Pod) -> str:
@@ -200,7 +225,7 @@ def ending_of(pod: Pod) -> tuple[Outcome, datetime | None]:
     """Of a pod whose supervisor is gone without a word: what Kubernetes says, and since when."""
     terminated = _container_state(pod).get("terminated", {})
     reason = pod["status"].get("reason") or terminated.get("reason") or "unknown"
-    at = datetime.fromisoformat(terminated["finishedAt"]) if terminated.get("finishedAt") else None
+    at = _time(terminated["finishedAt"]) if terminated.get("finishedAt") else None
     if terminated.get("reason") == "OOMKilled":
         return Outcome(Status.OUT_OF_MEMORY, "it reached its memory limit"), at
     if reason == "DeadlineExceeded":

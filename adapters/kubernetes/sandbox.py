@@ -13,7 +13,19 @@ from datetime import UTC, datetime
 from adapters.kubernetes.attachment import NotAttached
 from adapters.kubernetes.cluster import Cluster, Refused
 from adapters.kubernetes.mirror import Mirror
-from adapters.kubernetes.pod import LABEL, STATE, Place, Pod, ending_of, has_its_job, is_leaving, is_over, sandbox_of
+from adapters.kubernetes.namespace import missing_rights
+from adapters.kubernetes.pod import (
+    LABEL,
+    STATE,
+    Place,
+    Pod,
+    ending_of,
+    has_its_job,
+    is_leaving,
+    is_over,
+    is_stuck,
+    sandbox_of,
+)
 from adapters.kubernetes.pool import Pool
 from adapters.kubernetes.starts import GIVE_SECONDS, START_SECONDS, Starts
 from adapters.supervisor.records import check_taken
@@ -85,8 +97,12 @@ class KubernetesSandbox:
             return
 
     def list(self) -> Sequence[str]:
-        """Asked of the API server, not of the mirror: what is missing in it is lost."""
-        return sorted({sandbox_of(pod) for pod in self._cluster.list_pods(LABEL) if not is_leaving(pod)})
+        """Asked of the API server, not of the mirror: what is missing here is lost. Drops what no node lets go of."""
+        pods = self._cluster.list_pods(STATE)
+        for pod in filter(is_stuck, pods):
+            log.warning("%s is dropped: its node does not answer", pod["metadata"]["name"])
+            self._cluster.delete_pod(pod["metadata"]["name"], must_end_first=False)
+        return sorted({sandbox_of(pod) for pod in pods if sandbox_of(pod) and not is_leaving(pod)})
 
     def remove(self, sandbox: str) -> None:
         for pod in self._cluster.pods_of(sandbox):
@@ -96,9 +112,9 @@ class KubernetesSandbox:
         """Sentences for people; empty when pods can be asked for."""
         try:
             self._cluster.list_pods(LABEL)
+            return [f"Kubernetes: {what} is not allowed here." for what in missing_rights(self._cluster)]
         except (Refused, SandboxUnreachable) as problem:
             return [f"Kubernetes: {problem}."]
-        return []
 
     def _some_frames(self, sandbox: str, after: int) -> Iterator[Frame]:
         """Until the end, or until the connection breaks."""

@@ -23,6 +23,7 @@ from adapters.kubernetes.pod import (
     sandbox_of,
     state_of,
     trouble_of,
+    without_place_because,
 )
 from adapters.kubernetes.pool import Pool
 from adapters.supervisor.records import encode_job
@@ -35,6 +36,9 @@ START_SECONDS = 60
 GIVE_SECONDS = 15
 """Who claimed a pod and has not given it its job for so long is dead."""
 YIELD_SECONDS = 0.2
+PLACE_SECONDS = 3.0
+FULL_SECONDS = 0.5
+"""How soon a full namespace is asked again."""
 
 
 class Starts:
@@ -59,9 +63,6 @@ class Starts:
                 log.info("%s is started anew", job.sandbox)
         except Refused as refused:
             raise SandboxUnreachable(f"{job.sandbox} is interrupted: {refused}") from refused
-        except NoCapacity:
-            self._pool.give_way()
-            raise
 
     def _is_started(self, job: Job) -> bool:
         pod = self._known(job.sandbox)
@@ -69,7 +70,7 @@ class Starts:
             if pod is None and (warm := self._pool.claim(job, self._me)):
                 return self._give_alone(warm, job)
         pod = pod or self._created(job)
-        if not (placed := self._mirror.when(pod, _is_decided, START_SECONDS)):
+        if not (placed := self._placed(pod)):
             return self._has_gone(pod)
         if state_of(placed) is State.WAITING and not is_running(placed):
             self._give_up(placed)
@@ -88,12 +89,25 @@ class Starts:
             return self._cluster.create_pod(pod_of(job, self._place))
         except Refused as refused:
             if refused.status == FORBIDDEN and "exceeded quota" in refused.message:
-                raise NoCapacity from refused
+                self._pool.give_way()
+                time.sleep(FULL_SECONDS)
+                raise NoCapacity(f"the quota of the namespace is used up: {refused.message}") from refused
             if refused.status == FORBIDDEN and "cannot create resource" in refused.message:
                 raise SandboxUnreachable(refused.message) from refused  # so says one that has just been started, too
             if refused.status != CONFLICT:
                 raise SandboxUnavailable(refused.message) from refused
         return self._cluster.read_pod(job.sandbox)
+
+    def _placed(self, pod: Pod) -> Pod | None:
+        """When it is known what becomes of it. One without a place waits a moment for that of another."""
+        placed = self._mirror.when(pod, _is_decided, START_SECONDS)
+        if placed and has_no_place(placed):
+            self._pool.give_way()
+            return (
+                self._mirror.when(placed, lambda pod: _is_decided(pod) and not has_no_place(pod), PLACE_SECONDS)
+                or placed
+            )
+        return placed
 
     def _has_gone(self, pod: Pod) -> bool:
         """False where there can be another; a pod that cannot start is deleted, as its name is for the next try."""
@@ -105,7 +119,9 @@ class Starts:
 
     def _give_up(self, pod: Pod) -> None:
         self._cluster.delete_pod(pod["metadata"]["name"])
-        raise NoCapacity if has_no_place(pod) else SandboxUnavailable(trouble_of(pod))
+        if why := without_place_because(pod):
+            raise NoCapacity(f"no node of the cluster has room for its pod: {why}")
+        raise SandboxUnavailable(trouble_of(pod))
 
     # Claims ---------------------------------------------------------------------------------------------------
 

@@ -97,14 +97,14 @@ class TestKubernetes(SandboxContract, InputContract):
     def test_no_pod_above_the_quota(self):
         self.allow(pods=0)
         try:
-            with pytest.raises(NoCapacity):
+            with pytest.raises(NoCapacity, match=r"the quota of the namespace is used up: .*exceeded quota"):
                 self.start(b"pass", memory_bytes=64 * MIB)
         finally:
             self.allow(pods=Ceiling().pods)
 
     def test_a_pod_for_which_no_node_has_room_is_no_capacity_and_leaves_nothing(self):
         name = "run-too-large-1"
-        with pytest.raises(NoCapacity):
+        with pytest.raises(NoCapacity, match=r"no node of the cluster has room for its pod: .*Insufficient memory"):
             self.start(b"pass", name=name, memory_bytes=50 * 1024 * MIB)
         assert name not in self.sandbox.list()
 
