@@ -43,8 +43,10 @@ USERS = {
 class RealKubernetes:
     """A cluster with its files in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, node_grace_seconds: int = 50) -> None:
+        """A node is given up when nothing was heard of it for so long."""
         self.folder = folder
+        self._node_grace_seconds = node_grace_seconds
         self.port = free_port()
         self._etcd, self._peers, self._kubelet = free_port(), free_port(), free_port()
         self.name = f"rl{secrets.token_hex(4)}"
@@ -84,6 +86,10 @@ class RealKubernetes:
 
     def stop_api_server(self) -> None:
         self._end("kube-apiserver")
+
+    def stop_node(self) -> None:
+        """As by a cut power line."""
+        self._end("node")
 
     def start_program(self, name: str, options: Sequence[str]) -> None:
         self._spawn(name, [str(PROGRAM), name, *options])
@@ -167,6 +173,7 @@ class RealKubernetes:
         options += [f"--secure-port={free_port()}"]
         if name == "kube-controller-manager":
             options += ["--service-account-private-key-file=tokens.key", "--root-ca-file=authority.crt"]
+            options += [f"--node-monitor-grace-period={self._node_grace_seconds}s"]
         return options
 
 
@@ -175,9 +182,9 @@ def first_children(pid: int) -> list[int]:
 
 
 @contextmanager
-def running_kubernetes(folder: Path) -> Iterator[RealKubernetes]:
+def running_kubernetes(folder: Path, **options: int) -> Iterator[RealKubernetes]:
     """Leaves nothing behind but the logs."""
-    cluster = RealKubernetes(folder)
+    cluster = RealKubernetes(folder, **options)
     with ExitStack() as stack:
         stack.enter_context(standing_outside(cluster.name))
         stack.callback(cluster.stop)

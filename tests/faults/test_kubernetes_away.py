@@ -4,7 +4,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event, Thread
 
 import httpx
 import pytest
@@ -29,6 +31,7 @@ NAMESPACE = "away"
 RUNS = 20
 AWAY_SECONDS = 30
 LINES = 200
+NODE_GRACE_SECONDS = 20
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKubernetes]:
     if missing := RealKubernetes.missing():
         pytest.skip(missing)
     build()
-    with running_kubernetes(tmp_path_factory.mktemp("away")) as cluster:
+    with running_kubernetes(tmp_path_factory.mktemp("away"), node_grace_seconds=NODE_GRACE_SECONDS) as cluster:
         yield cluster
 
 
@@ -152,3 +155,44 @@ def test_bookmarks_carry_a_watch_on_and_are_no_pods(cluster: Cluster):
     bookmark = {"metadata": {"resourceVersion": "123456789"}}
     assert mirror._take("BOOKMARK", bookmark) == "123456789"
     assert names(mirror) == before
+
+
+@pytest.fixture
+def another_node(real: RealKubernetes) -> Iterator[None]:
+    """It says that it is well, and takes no pods: where no node at all is heard of, Kubernetes blames itself."""
+    admin = Cluster(real.kubeconfig(), "kube-node-lease")
+    admin.request("POST", "/api/v1/nodes", body={"metadata": {"name": "other"}, "spec": {"unschedulable": True}})
+    stop = Event()
+    beats = Thread(target=tell_that_it_is_well, args=(admin, stop))
+    beats.start()
+    yield
+    stop.set()
+    beats.join()
+
+
+def tell_that_it_is_well(admin: Cluster, stop: Event) -> None:
+    while not stop.is_set():
+        now = f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+        ready = {"type": "Ready", "status": "True", "reason": "Well", "message": "", "lastHeartbeatTime": now}
+        status = {"status": {"conditions": [ready]}}
+        admin.request(
+            "PATCH", "/api/v1/nodes/other/status", body=status, content="application/strategic-merge-patch+json"
+        )
+        stop.wait(3)
+
+
+@pytest.mark.usefixtures("another_node")
+def test_the_runs_of_a_node_that_is_gone_are_lost_and_hold_nothing(
+    real: RealKubernetes, cluster: Cluster, tmp_path: Path
+):
+    """The last one here, as nobody has a node after it."""
+    with (
+        running_on(data_for(real, NAMESPACE, tmp_path / "data")) as system,
+        closing(system.log_in()) as api,
+    ):
+        run = execute(api, "import time; time.sleep(300)", version=ROWS[0].version)
+        wait_until(lambda: statuses(api, [run]) == ["running"], "it runs")
+        real.stop_node()
+        wait_until(lambda: statuses(api, [run]) == ["lost"], "it is lost", patience=150)
+        wait_until(lambda: not cluster.list_pods(LABEL), "its pod is gone", patience=90)
+        assert api.get(f"/executions/{run}").json()["reason"].startswith("its sandbox vanished")
