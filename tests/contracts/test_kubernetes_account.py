@@ -2,6 +2,9 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -124,6 +127,30 @@ def test_a_kubeconfig_of_the_workers_own_is_used_as_it_is(real_kubernetes: RealK
     account = Account(Cluster(written, NAMESPACE), Ceiling())
     assert account.token() is None
     assert Cluster(written, NAMESPACE, account).list_pods("") == []
+
+
+AS_A_POD = """
+set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/secrets/kubernetes.io/serviceaccount
+cp "$1" /run/secrets/kubernetes.io/serviceaccount/ca.crt
+printf %s "$2" >/run/secrets/kubernetes.io/serviceaccount/token
+exec "$3" -c "$4"
+"""
+LIST = f"""
+from adapters.kubernetes import Account, Ceiling, Cluster
+cluster = Cluster(None, {NAMESPACE!r})
+print(Account(cluster, Ceiling()).token(), Cluster(None, {NAMESPACE!r}, Account(cluster, Ceiling())).list_pods(""))
+"""
+
+
+def test_without_a_kubeconfig_the_workers_are_who_their_pod_is(real_kubernetes: RealKubernetes, account: Account):
+    """What a pod is given, at its places, in a mount namespace: the pods of this cluster have no route to its API."""
+    given = [str(real_kubernetes.folder / "authority.crt"), account.token() or "", sys.executable, LIST]
+    where = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(real_kubernetes.port)}
+    command = ["unshare", "--mount", "sh", "-c", AS_A_POD, "sh", *given]
+    ran = subprocess.run(command, env=os.environ | where, check=False, capture_output=True, text=True)
+    assert (ran.stdout, ran.returncode) == ("None []\n", 0), ran.stderr
 
 
 def test_pods_get_the_runtime_class_that_is_set(operator: Cluster, workers: Cluster):
