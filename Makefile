@@ -21,7 +21,7 @@ setup: $(VENV)/installed $(VENV)/system-packages sandbox webapp/dist/index.html
 run: setup
 	exec $(BIN)/runledger up
 
-test: check setup $(VENV)/browser $(VENV)/kafka $(VENV)/registry $(VENV)/languages $(VENV)/kubernetes
+test: check setup $(VENV)/browser $(VENV)/kafka $(VENV)/registry $(VENV)/languages $(VENV)/testsuite $(VENV)/kubernetes
 	cd webapp && npm test
 	$(BIN)/python -m pytest tests/ops  # first and by itself: the supervisor needs a process with one thread
 	$(BIN)/python -m pytest --ignore tests/ops -n $(WORKERS) --dist loadfile
@@ -38,9 +38,9 @@ bench: setup $(VENV)/installed-dev $(VENV)/peers
 	$(BIN)/python -m tests.benchmarks
 
 # The long campaign: every fault, the killed writers ten times in a row, 500 runs of which a third is cancelled.
-faults: setup $(VENV)/installed-dev $(VENV)/kafka
+faults: setup $(VENV)/installed-dev $(VENV)/kafka $(VENV)/kubernetes
 	for round in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m pytest tests/faults/test_log_kill.py || exit 1; done
-	CANCELLED_RUNS=500 $(BIN)/python -m pytest --timeout 1800 tests/faults/test_cancelled.py -s
+	CANCELLED_RUNS=500 $(BIN)/python -m pytest --timeout 1800 tests/faults/test_cancelled.py tests/faults/test_kubernetes_crowd.py -s
 	$(BIN)/python -m pytest tests/faults tests/contracts/test_mongo_faults.py tests/contracts/test_kafka_real.py
 
 # Python ------------------------------------------------------------------------------------------------------
@@ -73,6 +73,11 @@ $(VENV)/browser:
 # What runs the languages of the catalogue; the tests of those that are missing are skipped, but not where CI=true.
 $(VENV)/languages: .ci/languages $(VENV)/installed
 	PYTHON=$(BIN)/python .ci/languages node=nodejs ruby=ruby go=golang-go || [ "$$CI" != true ]
+	touch $@
+
+# The tests of Debian's own Python, which are programs for the sandboxes to run.
+$(VENV)/testsuite:
+	/usr/bin/python3 -c 'import test.test_json' 2>/dev/null || .ci/packages libpython3.11-testsuite || [ "$$CI" != true ]
 	touch $@
 
 # Apache Kafka; needs Maven once. Without it its tests are skipped, but not where CI=true.

@@ -24,6 +24,12 @@ PRIVATE = str(Path(LAST_WORDS).parent).lstrip("/")
 PAUSE = ["/usr/bin/sleep", "infinity"]
 """What keeps a pod's namespaces open."""
 LEFT_OUT = ("test", "idlelib", "lib2to3", "__pycache__", "site-packages", "dist-packages", "config-3")
+TESTS = ("test_decimal", "test_json", "test_statistics")
+"""Of Python's own, which are programs that nobody here wrote. Debian's package has no `test_sqlite3`."""
+NEEDED = (
+    *("test/__init__.py", "test/__main__.py", "test/libregrtest/*", "test/support/*", "test/decimaltestdata/*"),
+    *(f"test/{place}" for name in TESTS for place in (f"{name}.py", f"{name}/*")),
+)
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -103,11 +109,12 @@ def _files() -> dict[str, Path]:
 
 
 def _modules(interpreter: Path) -> Iterator[Path]:
-    """Its standard library."""
+    """Its standard library, and some of its tests."""
     ask = [interpreter, "-I", "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"]
     folder = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
-    for file in Path(folder).rglob("*"):
-        if file.is_file() and not any(part.startswith(LEFT_OUT) for part in file.relative_to(folder).parts):
+    for file in filter(Path.is_file, Path(folder).rglob("*")):
+        inside = file.relative_to(folder)
+        if not any(part.startswith(LEFT_OUT) for part in inside.parts) or any(map(inside.match, NEEDED)):
             yield file
 
 
