@@ -26,6 +26,17 @@ log = logging.getLogger(__name__)
 INTERVAL_SECONDS = 30.0
 
 
+def is_wanted(log: EventLog, sandbox: str) -> bool:
+    """Whether an open run has this sandbox. One that cannot be read now may be wanted by somebody who can."""
+    try:
+        run = log.load(Execution, UUID(sandbox.removeprefix("run-").rpartition("-")[0]))
+    except StreamNotFound:
+        return False
+    except UnreadableEvent:
+        return True
+    return not run.status.is_final and run.sandbox == sandbox
+
+
 class Reconciler:
     """A sandbox that nobody wants is removed; a run whose sandbox has vanished ends as lost."""
 
@@ -49,7 +60,7 @@ class Reconciler:
     def remove_unwanted(self) -> None:
         """The sandboxes first, then the log: what was started in between is not even looked at."""
         for name in self._sandbox.list():
-            if not self._is_wanted(name):
+            if not is_wanted(self._log, name):
                 log.warning("removing sandbox %s, which no open run wants", name)
                 self._sandbox.remove(name)
 
@@ -83,16 +94,6 @@ class Reconciler:
             log.info("run %s had ended already", execution)
         else:
             log.warning("run %s has lost its sandbox", execution)
-
-    def _is_wanted(self, sandbox: str) -> bool:
-        """One whose run cannot be read now may be wanted by somebody who can."""
-        try:
-            run = self._log.load(Execution, UUID(sandbox.removeprefix("run-").rpartition("-")[0]))
-        except StreamNotFound:
-            return False
-        except UnreadableEvent:
-            return True
-        return not run.status.is_final and run.sandbox == sandbox
 
     def _load(self, execution: UUID) -> Execution | None:
         try:

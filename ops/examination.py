@@ -29,7 +29,7 @@ def _python(_: Settings) -> str | None:
 
 
 def _sandbox(settings: Settings) -> str | None:
-    return " ".join(sandbox(settings, Limits()).find_problems()) or None
+    return " ".join(sandbox(settings, Limits(), lambda _: True).find_problems()) or None
 
 
 def _languages(settings: Settings) -> str | None:

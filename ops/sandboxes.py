@@ -1,6 +1,6 @@
 """Where scripts run, as the settings say. A cluster's client takes memory, so it is imported where there is one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,8 +26,8 @@ class Catalogue(Runtimes, Protocol):
         """Every row, and why it cannot run if it cannot."""
 
 
-def sandbox(settings: Settings, limits: Limits) -> Examined:
-    """`limits`: what most runs have."""
+def sandbox(settings: Settings, limits: Limits, is_wanted: Callable[[str], bool]) -> Examined:
+    """`limits`: what most runs have. `is_wanted`: whether an open run has a sandbox of this name."""
     hosts = network_hosts(settings)
     if settings.sandbox == "bubblewrap":
         return BubblewrapSandbox(settings.data, settings.slots, settings.allow_weak_sandbox, ",".join(hosts))
@@ -44,7 +44,7 @@ def sandbox(settings: Settings, limits: Limits) -> Examined:
         grants_network=bool(hosts),
     )
     workers = Cluster(kubeconfig, namespace, account)
-    return KubernetesSandbox(workers, place, settings.slots, settings.kubernetes_warm_pods, limits)
+    return KubernetesSandbox(workers, place, settings.slots, settings.kubernetes_warm_pods, limits, is_wanted)
 
 
 def network_hosts(settings: Settings) -> list[str]:

@@ -7,7 +7,7 @@ nobody watches it, so a claimed pod whose starter is dead, or was cut off, is re
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from adapters.kubernetes.attachment import NotAttached
@@ -44,16 +44,23 @@ class KubernetesSandbox:
     """Runs in one namespace, at most `slots` at once.
 
     Of each language version that was asked for lately, `warm` pods wait for runs with these limits.
+    `is_wanted` tells whether a run still is to have the sandbox of this name.
     """
 
     def __init__(
-        self, cluster: Cluster, place: Place, slots: int = 64, warm: int = 0, limits: Limits | None = None
+        self,
+        cluster: Cluster,
+        place: Place,
+        slots: int = 64,
+        warm: int = 0,
+        limits: Limits | None = None,
+        is_wanted: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._cluster = cluster
         self._slots = slots
         self._mirror = Mirror(cluster, STATE)
         self._pool = Pool(cluster, self._mirror, place, limits or Limits(), warm)
-        self._starts = Starts(cluster, self._mirror, place, self._pool)
+        self._starts = Starts(cluster, self._mirror, place, self._pool, is_wanted)
 
     def start(self, job: Job) -> None:
         self._starts.start(job)

@@ -4,7 +4,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from adapters.kubernetes.attachment import NotAttached
@@ -44,11 +44,14 @@ FULL_SECONDS = 0.5
 class Starts:
     """Those of one process. A claim says whose it is, in one step; nobody watches a pod before it has its job."""
 
-    def __init__(self, cluster: Cluster, mirror: Mirror, place: Place, pool: Pool) -> None:
+    def __init__(
+        self, cluster: Cluster, mirror: Mirror, place: Place, pool: Pool, is_wanted: Callable[[str], bool]
+    ) -> None:
         self._cluster = cluster
         self._mirror = mirror
         self._place = place
         self._pool = pool
+        self._is_wanted = is_wanted
         self._me = secrets.token_hex(8)
         self._giving: list[str] = []
         self._given: set[str] = set()
@@ -141,13 +144,20 @@ class Starts:
         """Claims of two pods do not exclude each other: a starter who is not alone gives way, and looks again.
 
         Whoever claims later sees the one before; where both see each other, both give way.
+
+        A name is free again when its pod is gone: whoever was stopped until the run had ended asks, with the pod there,
+        and gives no job. Where the run ends after that, its pod is removed, and can be given none.
         """
         if len(self._cluster.pods_of(job.sandbox)) > 1:
             log.info("%s is being started by another, too", job.sandbox)
             self._cluster.delete_pod(pod["metadata"]["name"])
             time.sleep(random.uniform(0, YIELD_SECONDS))  # noqa: S311  # so that not both do it again at once
             return False
-        self._give(pod, job)
+        if self._is_wanted(job.sandbox):
+            self._give(pod, job)
+        else:
+            log.info("nobody wants %s any more", job.sandbox)
+            self._cluster.delete_pod(pod["metadata"]["name"])
         return True
 
     def _give(self, pod: Pod, job: Job) -> None:

@@ -1,6 +1,7 @@
 """What the workers have."""
 
 from datetime import timedelta
+from functools import partial
 
 from dependency_injector import providers
 from opentelemetry.metrics import get_meter
@@ -22,7 +23,7 @@ from application.monitor import Monitor
 from application.orchestrator import Orchestrator
 from application.ports import Task
 from application.queue import Queue
-from application.reconciler import Reconciler
+from application.reconciler import Reconciler, is_wanted
 from application.replaying import Replaying, ReplayTask
 from application.results import Results
 from domain.pool import Places
@@ -59,7 +60,8 @@ class Workers(Core):
 
     store_id = providers.Callable(lambda journal: lambda: journal.store.id, Core.journal)
 
-    sandbox = providers.Singleton(sandbox, Core.settings, Core.defaults)
+    wanted = providers.Callable(partial, is_wanted, Core.log)
+    sandbox = providers.Singleton(sandbox, Core.settings, Core.defaults, wanted)
     executor_tasks = providers.Singleton(
         MongoTasks, Core.read_models, providers.Object(EXECUTOR), providers.Object(Task)
     )

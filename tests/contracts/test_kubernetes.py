@@ -192,6 +192,13 @@ class TestKubernetes(SandboxContract, InputContract):
             assert output(watched.result()) == b"given\n"
         assert output(list(self.sandbox.watch(job.sandbox))) == b"given\n"
 
+    def test_a_starter_that_was_stopped_until_the_run_had_ended_runs_nothing(self, monkeypatch):
+        job = self.job("run-over-by-now-1", b"print('again')")
+        monkeypatch.setattr(self.sandbox._starts, "_is_wanted", lambda name: name != job.sandbox)
+        self.sandbox.start(job)
+        with pytest.raises(SandboxNotFound):
+            list(self.sandbox.watch(job.sandbox))
+
     def test_a_job_that_was_given_while_the_answer_was_lost_is_not_given_again(self, monkeypatch):
         job = self.job("run-lost-answer-1", b"import uuid; print(uuid.uuid4())")
         change_state = Cluster.change_state
