@@ -15,11 +15,13 @@ from uuid import UUID
 import httpx
 import pytest
 
+from adapters.supervisor.records import HEAD
 from application import deadlines
 from application.deadlines import Deadlines
 from application.orchestrator import created, sandbox_of
 from application.ports import Task, TaskKind
 from domain.execution import Execution, Status
+from domain.queue import Waiting
 from ops.cli.access import workers
 from ops.loading import load
 from ops.workers import nobody
@@ -29,6 +31,8 @@ from tests.journeys.endings import BY_ITSELF, ENDINGS, WALL_SECONDS, Ending
 from tests.system import CLI, System, processes_of, running_on
 
 SLEEP = "print('up', flush=True)\nimport time\ntime.sleep(60)"
+NO_KIND = 99
+QUEUE_TIME = timedelta(hours=1)
 
 
 class Case:
@@ -84,7 +88,13 @@ class Case:
     def let_time_pass(self, run: UUID) -> None:
         """A saga worker looks at it an hour later."""
         self.patch.setattr(deadlines, "GRACE_SECONDS", -1.0)
-        Deadlines(self.parts.log()).enforce([run], datetime.now(UTC) + timedelta(hours=1))
+        Deadlines(self.parts.log(), QUEUE_TIME).enforce([run], datetime.now(UTC) + timedelta(hours=1))
+
+    def let_it_wait(self, run: UUID) -> None:
+        """A saga worker looks at what waits, long after that was to have a place."""
+        self.patch.setattr(deadlines, "GRACE_SECONDS", -1.0)
+        waiting = Waiting(run, UUID(int=0), 0, 0, datetime.now(UTC))
+        assert Deadlines(self.parts.log(), QUEUE_TIME).end_waiting([waiting], datetime.now(UTC) + 2 * QUEUE_TIME)
 
 
 def cancel_running(case: Case) -> None:
@@ -121,6 +131,20 @@ def hear_nothing(case: Case) -> None:
 def start_nothing_in_time(case: Case) -> None:
     with case.without("executor"):
         case.let_time_pass(case.begin(Status.STARTING))
+
+
+def wait_in_vain(case: Case) -> None:
+    with case.without("saga"):
+        case.let_it_wait(case.begin(Status.QUEUED))
+
+
+def garble_what_it_wrote(case: Case) -> None:
+    """From outside, as nobody inside can write a record, and before anybody collects it."""
+    with case.without("results"):
+        run = case.begin(Status.RUNNING)
+        with (case.system.data / "sandboxes" / sandbox_of(run) / "spool").open("r+b") as spool:
+            spool.write(HEAD.pack(0, NO_KIND, 0, 0))
+        assert case.api.post(f"/executions/{run}/cancel").status_code == 202
 
 
 def miss_what_makes_sandboxes(case: Case) -> None:
@@ -164,6 +188,8 @@ FROM_OUTSIDE: dict[str, Callable[[Case], None]] = {
     "no sandbox could be started: …": miss_what_makes_sandboxes,
     "the sandbox ended unexpectedly…": kill_inside,
     "no sandbox was started in time": start_nothing_in_time,
+    "no place came free within…": wait_in_vain,
+    "its sandbox wrote what is no record": garble_what_it_wrote,
     "its limits are above what is allowed here by now": lower_a_ceiling,
 }
 
