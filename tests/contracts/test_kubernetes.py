@@ -11,7 +11,7 @@ import pytest
 from adapters.kubernetes import KubernetesSandbox, starts
 from adapters.kubernetes.cluster import FORBIDDEN, Cluster, Refused
 from adapters.kubernetes.namespace import Ceiling, prepare
-from adapters.kubernetes.pod import NOBODY, Place, State, pod_of
+from adapters.kubernetes.pod import GRANTED, NETWORK, NOBODY, Place, State, pod_of
 from adapters.supervisor.build import build
 from application.ports import Job, NoCapacity, SandboxNotFound, SandboxUnavailable, SandboxUnreachable
 from domain.execution import Limits, Status
@@ -90,9 +90,10 @@ class TestKubernetes(SandboxContract, InputContract):
         prepare(self.operator, Ceiling())
         prepare(self.operator, Ceiling())
         policies = self.operator.request("GET", f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies")
-        assert [policy["spec"] for policy in policies["items"]] == [
-            {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-        ]
+        assert {policy["metadata"]["name"]: policy["spec"] for policy in policies["items"]} == {
+            "deny-all": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+            "network": {"podSelector": {"matchLabels": {NETWORK: GRANTED}}, "policyTypes": ["Egress"]},
+        }
 
     def test_no_pod_above_the_quota(self):
         self.allow(pods=0)
