@@ -107,7 +107,7 @@ def test_a_system_that_starts_before_its_cluster_runs_what_was_asked_for_meanwhi
     ):
         runs = [execute(api, f"print({number})", version=ROWS[0].version) for number in range(3)]
         time.sleep(5)
-        assert api.get(f"/executions/{runs[0]}").json()["status"] == "queued"
+        assert api.get(f"/executions/{runs[0]}").json()["status"] == "starting"
         real.start_api_server()
         assert [result_of(api, run)["status"] for run in runs] == ["succeeded"] * 3
 
