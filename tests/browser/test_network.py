@@ -31,15 +31,16 @@ class TestGranted:
         expect(person.output).to_contain_text("True")
 
     def test_it_is_ticked_again_for_a_run_that_is_opened_in_the_editor(self, person: Person):
-        person.page.get_by_role("checkbox").check()
+        box = person.page.get_by_role("checkbox", name="Network")
+        box.check()
         person.run_to_the_end(SHOW)
         person.open_details()
         expect(person.page.get_by_text("with network")).to_be_visible()
         person.page.get_by_role("button", name="Open in editor").click()
-        expect(person.page.get_by_role("checkbox")).to_be_checked()
+        expect(box).to_be_checked()
 
 
 def test_where_nobody_has_network_there_is_no_box(person: Person):
     expect(person.page.get_by_label("Standard input")).to_be_visible()
     expect(person.page.get_by_label("Language").locator("option").first).to_be_attached()
-    expect(person.page.get_by_role("checkbox")).to_have_count(0)
+    expect(person.page.get_by_role("checkbox", name="Network")).to_have_count(0)

@@ -24,6 +24,7 @@ def test_a_collector_is_told_what_the_relay_did_and_what_was_asked(tmp_path, mon
 
 def test_without_one_they_are_in_the_data_folder(tmp_path):
     with running_on(tmp_path / "data") as system:
-        system.log_in().close()
+        with closing(system.log_in()) as api:
+            result_of(api, execute(api, "print(1)"))  # the workers are there
         system.stop()
     assert "runledger_relay_events" in (tmp_path / "data" / "metrics" / "worker.jsonl").read_text()

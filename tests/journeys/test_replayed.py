@@ -44,6 +44,7 @@ def test_a_full_replay_of_everything_has_no_effect(system):
         for _ in range(RUNS):
             result_of(api, execute(api, "print(1)"))
         wait_until(lambda: len(posted) == RUNS, "a post for each run")
+        system.events()
         before = types(container)
         assert before["Execution.SandboxCreated"] == RUNS
 
