@@ -105,10 +105,18 @@ class Cluster:
 
     def delete_pod(self, name: str, must_end_first: bool = True) -> None:
         """Harmless when there is none. What does not end first may still run on a node that does not answer."""
+        self._delete(name, None if must_end_first else {"gracePeriodSeconds": 0})
+
+    def delete_unchanged(self, pod: Pod) -> None:
+        """Only as it is here: one that was claimed meanwhile stays."""
+        metadata = pod["metadata"]
+        self._delete(metadata["name"], {"preconditions": {"resourceVersion": metadata["resourceVersion"]}})
+
+    def _delete(self, name: str, options: Any) -> None:
         try:
-            self.request("DELETE", self._pods(name), body=None if must_end_first else {"gracePeriodSeconds": 0})
+            self.request("DELETE", self._pods(name), body=options)
         except Refused as refused:
-            if refused.status != NOT_FOUND:
+            if refused.status not in {NOT_FOUND, CONFLICT}:
                 raise
 
     @contextmanager

@@ -70,17 +70,23 @@ class Pool:
         """There was no room for a run: a pod that waits for another goes, and none is made for a while."""
         self._paused_until = time.monotonic() + PAUSE_SECONDS
         for pod in filter(is_idle, self._mirror.pods()):
-            self._cluster.delete_pod(pod["metadata"]["name"])
+            self._cluster.delete_unchanged(pod)
             return
 
     def fill(self) -> None:
-        """Make what is missing, and remove what has waited too long or cannot start."""
+        """Make what is missing; remove what has waited too long, cannot start, or is too many.
+
+        Workers that look at the same time make as many each. Which ones stay is the same to all of them.
+        """
         idle = [pod for pod in self._mirror.pods() if is_idle(pod)]
         for pod in idle:
             if age_of(pod) > OLDEST or is_over(pod) or trouble_of(pod):
                 self._drop(pod)
         for runtime in self._still_wanted():
-            missing = self._size - sum(is_of(pool_of(runtime), pod) for pod in idle)
+            waiting = sorted((pod for pod in idle if is_of(pool_of(runtime), pod)), key=_seniority)
+            for pod in waiting[self._size :]:
+                self._cluster.delete_unchanged(pod)
+            missing = self._size - len(waiting)
             made = [self._cluster.create_pod(warm_pod(runtime, self._limits, self._place)) for _ in range(missing)]
             for pod in made:
                 self._mirror.when(pod, is_running, START_SECONDS)
@@ -112,7 +118,7 @@ class Pool:
         if trouble := trouble_of(pod):
             log.warning("no pod can wait for runs: %s", trouble)
             self._paused_until = time.monotonic() + PAUSE_SECONDS
-        self._cluster.delete_pod(pod["metadata"]["name"])
+        self._cluster.delete_unchanged(pod)
 
     def _keep_filled(self) -> None:
         while True:
@@ -123,3 +129,8 @@ class Pool:
             except (Refused, SandboxUnreachable) as problem:
                 log.info("no pods are made to wait for runs: %s", problem)
                 self._paused_until = time.monotonic() + PAUSE_SECONDS
+
+
+def _seniority(pod: Pod) -> tuple[str, str]:
+    metadata = pod["metadata"]
+    return metadata["creationTimestamp"], metadata["name"]

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.kubernetes import Ceiling, Cluster, KubernetesSandbox, pool
-from adapters.kubernetes.pod import LABEL, STATE, is_idle, is_running
+from adapters.kubernetes.pod import LABEL, STATE, State, is_idle, is_running, warm_pod
 from adapters.supervisor.build import build
 from application.ports import Job, NoCapacity
 from domain.execution import Limits, Status
@@ -112,6 +112,19 @@ class TestPool:
             assert len(output(frames)) == 2
             assert len(self.cluster.pods_of(name)) == 1
             self.sandbox.remove(name)
+
+    def test_of_those_that_several_workers_have_made_the_younger_go_unless_they_were_claimed(self):
+        first, claimed, other = self.fill(), self.one_too_many(), self.one_too_many()
+        assert self.cluster.change_state(claimed, State.WAITING, State.CLAIMED, "somebody", "run-x-1")
+        wait_until(lambda: other not in self.names(), "the other one is gone")
+        assert self.names() == {*first, claimed}
+
+    def names(self) -> set[str]:
+        return {pod["metadata"]["name"] for pod in self.cluster.list_pods(STATE)}
+
+    def one_too_many(self) -> str:
+        name: str = self.cluster.create_pod(warm_pod(ROWS[0], Limits(), PLACE))["metadata"]["name"]
+        return name
 
     def test_a_pod_that_has_waited_too_long_is_replaced(self, monkeypatch: pytest.MonkeyPatch):
         waiting = self.fill()
