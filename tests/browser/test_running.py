@@ -16,7 +16,7 @@ AT_ITS_END = "node => node.scrollHeight - node.scrollTop - node.clientHeight < 2
 
 def test_lines_appear_while_the_script_runs_and_cancel_ends_it(person: Person):
     person.run(SLOW)
-    expect(person.output).to_contain_text("line 3", timeout=20_000)
+    expect(person.output).to_contain_text("line 3", timeout=60_000)
     person.sees_status("Running")
 
     person.page.get_by_role("button", name="Cancel").click()

@@ -189,7 +189,7 @@ def test_a_run_that_cannot_start_says_why(
         run = system.request("print(1)", limits=trouble.limits)
         start = start_of(system, run)
         wait_until(lambda: container.executor().take([start]) or system.run(run).status.is_final, "its end")
-        problems = sandbox(settings, Limits()).find_problems()
+        problems = sandbox(settings, Limits(), lambda _: True).find_problems()
     assert ending(system, run).status is Status.INTERNAL_ERROR
     assert re.match(f"no sandbox could be started: .*{trouble.told}", ending(system, run).reason)
     assert re.search(trouble.doctor, " ".join(problems)) if trouble.doctor else problems == []
