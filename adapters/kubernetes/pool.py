@@ -78,12 +78,12 @@ class Pool:
 
         Workers that look at the same time make as many each. Which ones stay is the same to all of them.
         """
-        idle = [pod for pod in self._mirror.pods() if is_idle(pod)]
-        for pod in idle:
-            if age_of(pod) > OLDEST or is_over(pod) or trouble_of(pod):
-                self._drop(pod)
+        idle = sorted(filter(is_idle, self._mirror.pods()), key=_seniority)
+        spent = [pod for pod in idle if age_of(pod) > OLDEST or is_over(pod) or trouble_of(pod)]
+        for pod in spent:
+            self._drop(pod)
         for runtime in self._still_wanted():
-            waiting = sorted((pod for pod in idle if is_of(pool_of(runtime), pod)), key=_seniority)
+            waiting = [pod for pod in idle if is_of(pool_of(runtime), pod) and pod not in spent]
             for pod in waiting[self._size :]:
                 self._cluster.delete_unchanged(pod)
             missing = self._size - len(waiting)
