@@ -6,7 +6,8 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from application.ports import Context, EventLog, Recorded, StreamNotFound, UnreadableEvent, VersionConflict
+from application.handler import following
+from application.ports import EventLog, StreamNotFound, UnreadableEvent, VersionConflict
 from domain.execution import Execution, Outcome, Status
 from domain.queue import Waiting
 from domain.saga import TELL_WITHIN, Saga, Step, saga_of
@@ -21,11 +22,6 @@ OUTCOMES = {
     Step.CREATE: Outcome(Status.INTERNAL_ERROR, "no sandbox was started in time"),
     Step.WATCH: Outcome(Status.LOST, "nothing was heard of its sandbox in time"),
 }
-
-
-def following(cause: Recorded, now: datetime) -> Context:
-    """What the saga does because of an event."""
-    return Context(ACTOR, now, cause.correlation, cause.id, cause.trace)
 
 
 class Deadlines:
@@ -71,7 +67,7 @@ class Deadlines:
             if run.status is Status.QUEUED:
                 words = f"no place came free within {self._wait.total_seconds():,.0f} seconds"
                 run.finish(Outcome(Status.INTERNAL_ERROR, words), None, now)
-                self._log.save(following(requested, now), run)
+                self._log.save(following(ACTOR, requested, now), run)
         except (StreamNotFound, UnreadableEvent, VersionConflict) as problem:
             log.warning("run %s, which waits too long, is left to others: %s", execution, problem)
 
@@ -93,6 +89,6 @@ class Deadlines:
         run.finish(outcome, None, now)
         begun = self._log.history(saga.id)[0]
         try:
-            self._log.save(following(begun, now), saga, run)
+            self._log.save(following(ACTOR, begun, now), saga, run)
         except VersionConflict:
             log.info("run %s was heard of at the last moment", run.id)

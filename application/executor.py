@@ -11,7 +11,7 @@ from uuid import UUID
 from application import environment
 from application.backlog import Backlog
 from application.feeding import Feeding
-from application.handler import change
+from application.handler import change, following
 from application.orchestrator import sandbox_of
 from application.ports import (
     Clock,
@@ -191,4 +191,4 @@ class Executor:
         )
 
     def _context(self, task: Task) -> Context:
-        return Context(ACTOR, self._clock.now(), task.correlation, task.id, task.trace)
+        return following(ACTOR, task, self._clock.now())

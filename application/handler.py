@@ -1,7 +1,8 @@
 """How every command goes: load one aggregate, decide, save once; decide anew when somebody else was first."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from datetime import datetime
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from application.ports import Context, EventLog, StreamNotFound, VersionConflict
@@ -10,6 +11,22 @@ from domain.aggregate import Aggregate, DomainError
 A = TypeVar("A", bound=Aggregate)
 
 TRIES = 8
+
+
+class Cause(Protocol):
+    """An event, or a task that an event made: it has that event's id."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def correlation(self) -> UUID: ...
+    @property
+    def trace(self) -> str: ...
+
+
+def following(actor: str, cause: Cause, at: datetime) -> Context:
+    """What a worker does because of an event."""
+    return Context(actor, at, cause.correlation, cause.id, cause.trace)
 
 
 def change(

@@ -7,7 +7,8 @@ from datetime import datetime
 from threading import Event
 from uuid import UUID, uuid4
 
-from application.deadlines import ACTOR, Deadlines, following
+from application.deadlines import ACTOR, Deadlines
+from application.handler import following
 from application.pools import Pools
 from application.ports import (
     Clock,
@@ -39,9 +40,9 @@ LINGER_SECONDS = 0.02
 """While the others work, so long a free place waits for another one, for both to be given in one commit."""
 
 
-def sandbox_of(execution: UUID, attempt: int = 1) -> str:
+def sandbox_of(execution: UUID) -> str:
     """The name of a run's sandbox: the same at every try, so that a second start finds the first."""
-    return f"run-{execution}-{attempt}"
+    return f"run-{execution}-1"
 
 
 def created(log: EventLog, execution: UUID) -> Recorded:
@@ -155,7 +156,7 @@ class Orchestrator:
             log.warning("the saga of run %s cannot tell that its place is free: %s", execution, problem)
             return
         saga.release(now)
-        yield following(cause, now), saga
+        yield following(ACTOR, cause, now), saga
 
     def _run(self, execution: UUID, now: datetime) -> tuple[Context, Execution] | None:
         """The run with the intent to make its sandbox, or ended where it must not run; None where nobody wants one."""
@@ -173,7 +174,7 @@ class Orchestrator:
             run.finish(Outcome(Status.INTERNAL_ERROR, "its limits are above what is allowed here by now"), None, now)
         else:
             run.create_sandbox(sandbox_of(execution), now)
-        return following(requested, now), run
+        return following(ACTOR, requested, now), run
 
     def _history(self, execution: UUID) -> Sequence[Recorded]:
         """From memory, unless that has just been seen to lack something."""

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from application.backlog import Backlog
-from application.handler import change
+from application.handler import change, following
 from application.outlets import (
     Mark,
     Marks,
@@ -23,7 +23,7 @@ from application.outlets import (
     TargetRefused,
     TargetUnavailable,
 )
-from application.ports import Clock, Context, EventLog, LogUnavailable, Roles, UnreadableEvent
+from application.ports import Clock, EventLog, LogUnavailable, Roles, UnreadableEvent
 from application.progress import Progress, Tell
 from domain.replay import Kind, Replay, ReplayStatus
 
@@ -132,7 +132,7 @@ class Replaying:
         self._marks.forget(replay.id)
 
     def _change(self, task: ReplayTask, decide: Callable[[Replay], object]) -> None:
-        context = Context(ACTOR, self._clock.now(), task.correlation, task.id, task.trace)
+        context = following(ACTOR, task, self._clock.now())
         change(self._log, context, Replay, task.replay, decide)
 
 

@@ -9,11 +9,10 @@ from uuid import UUID
 from application.backlog import Backlog
 from application.following import LOOK_EVERY_TRIES, TRY_AGAIN_SECONDS, follow_all
 from application.frames import encode_frames
-from application.handler import change
+from application.handler import change, following
 from application.orchestrator import created, sandbox_of
 from application.ports import (
     Clock,
-    Context,
     Ended,
     EventLog,
     Followed,
@@ -92,7 +91,7 @@ class Results:
             run.finish(ended.outcome, output, ended.at)
 
         cause = created(self._log, run.id)
-        context = Context(ACTOR, self._clock.now(), cause.correlation, cause.id, cause.trace)
+        context = following(ACTOR, cause, self._clock.now())
         try:
             change(self._log, context, Execution, run.id, start_and_finish)
         except ExecutionEnded:

@@ -8,11 +8,10 @@ from uuid import UUID
 
 from application.coalescing import Coalescer
 from application.following import LOOK_EVERY_TRIES
-from application.handler import change
+from application.handler import change, following
 from application.orchestrator import created, sandbox_of
 from application.ports import (
     Clock,
-    Context,
     Ended,
     EventLog,
     FramesMissing,
@@ -111,7 +110,7 @@ class Watch:
 
     def _decide(self, decide: Callable[[Execution], None]) -> None:
         cause = created(self._log, self._execution)
-        context = Context(ACTOR, self._clock.now(), cause.correlation, cause.id, cause.trace)
+        context = following(ACTOR, cause, self._clock.now())
         try:
             change(self._log, context, Execution, self._execution, decide)
         except ExecutionEnded:

@@ -7,7 +7,7 @@ from threading import Event, Thread
 from uuid import UUID
 
 from application.backlog import Backlog
-from application.handler import change
+from application.handler import change, following
 from application.ports import Clock, Context, EventLog, LogDamaged, LogUnavailable, Roles
 from application.progress import Progress
 from domain.read_model import Ending, ReadModel, Verification, Work, read_model_of
@@ -128,7 +128,7 @@ class Maintenance:
         change(self._log, self._context(task), ReadModel, read_model_of(task.projection), decide)
 
     def _context(self, task: MaintenanceTask) -> Context:
-        return Context(ACTOR, self._clock.now(), task.correlation, task.id, task.trace)
+        return following(ACTOR, task, self._clock.now())
 
 
 class _Either(Event):

@@ -8,7 +8,8 @@ from threading import Event
 from typing import Protocol
 
 from application.dead_letters import DeadLetters
-from application.ports import Clock, Context, EventLog, LogUnavailable, Recorded, Roles
+from application.handler import following
+from application.ports import Clock, EventLog, LogUnavailable, Recorded, Roles
 from domain.dead_letter import DeadLetter, letters_of
 from projections.mailbox import Mailbox, Parked, event_of, trouble_now
 from projections.projection import Projection
@@ -112,7 +113,7 @@ class Redelivery:
             return
         if is_worth_a_try(cause, self._log.history(letters_of(cause.projection, cause.stream))):
             log.info("%s is to go on with stream %s", cause.projection, cause.stream)
-            context = Context(ACTOR, self._clock.now(), event.correlation, event.id, event.trace)
+            context = following(ACTOR, event, self._clock.now())
             self._letters.retry(context, cause.projection, cause.stream)
 
 

@@ -59,10 +59,6 @@ def page(is_open: bool | None, execution: UUID | None, before: int | None, limit
     return Query("sagas", conditions, (("begun_position", DESCENDING),), limit)
 
 
-def one(saga: UUID) -> Query:
-    return Query("sagas", {"_id": saga}, limit=1)
-
-
 PROJECTION = Projection(
     "sagas",
     1,

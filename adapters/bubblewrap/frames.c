@@ -71,4 +71,3 @@ int take_frames(struct frames *frames)
     frames->size -= used;
     return !frames->broken;
 }
-
