@@ -9,10 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -113,6 +113,9 @@ class System:
         return client
 
 
+S = TypeVar("S", bound=System)
+
+
 @functools.cache
 def documented() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     """Each path of the API's document as a pattern, with its operations."""
@@ -129,9 +132,12 @@ def check_documented(response: httpx.Response) -> None:
             return
 
 
+def running_on(data: Path, *options: str) -> AbstractContextManager[System]:
+    return running(System(data, *options))
+
+
 @contextmanager
-def running_on(data: Path, *options: str) -> Iterator[System]:
-    system = System(data, *options)
+def running(system: S) -> Iterator[S]:
     system.start()
     try:
         yield system

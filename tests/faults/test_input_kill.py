@@ -16,6 +16,7 @@ from application.ports import STDOUT
 from domain.execution import Status
 from tests.faults.processes import Program, wait_until
 from tests.faults.test_saga_kill import Partly, by_operator
+from tests.system import running
 
 SUM = "import hashlib, sys\nread = sys.stdin.buffer.read()\nprint(len(read), hashlib.sha256(read).hexdigest())"
 PIECES, KILLS = 40, 4
@@ -24,12 +25,8 @@ LONG = LimitWishes(wall_seconds=120)
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory) -> Iterator[Partly]:
-    started = Partly(tmp_path_factory.mktemp("partly") / "data")
-    started.start()
-    yield started
-    for worker in started.workers.values():
-        worker.kill()
-    started.stop()
+    with running(Partly(tmp_path_factory.mktemp("partly") / "data")) as started:
+        yield started
 
 
 def content_and_cuts(seed: int) -> tuple[bytes, list[int]]:

@@ -20,6 +20,7 @@ from tests.faults.checker import check_ledger, held
 from tests.faults.processes import Program, wait_until
 from tests.faults.test_saga_kill import Partly, check_output, check_saga, come_to
 from tests.real_kubernetes import RealKubernetes
+from tests.system import running
 
 NAMESPACE = "kills"
 POINTS = (
@@ -56,11 +57,8 @@ def system(real_kubernetes: RealKubernetes, tmp_path_factory: pytest.TempPathFac
     build()
     started = OnCluster(data_for(real_kubernetes, NAMESPACE, tmp_path_factory.mktemp("kills") / "data"))
     started.cluster = Cluster(real_kubernetes.kubeconfig(), NAMESPACE)
-    started.start()
-    yield started
-    for worker in started.workers.values():
-        worker.kill()
-    started.stop()
+    with running(started):
+        yield started
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -30,6 +30,7 @@ from tests.faults.checker import held
 from tests.faults.processes import wait_until
 from tests.faults.test_saga_kill import Partly
 from tests.real_kubernetes import RealKubernetes
+from tests.system import running
 
 NAMESPACE = "trouble"
 GIB = 1 << 30
@@ -56,11 +57,8 @@ def system(
     build()
     folder = tmp_path_factory.mktemp("trouble")
     started = OnCluster(data_for(real_kubernetes, NAMESPACE, folder / "data", max_memory_bytes=64 * GIB))
-    started.start()
-    yield started
-    for worker in started.workers.values():
-        worker.kill()
-    started.stop()
+    with running(started):
+        yield started
 
 
 def test_a_run_whose_pod_somebody_deletes_is_lost(system: OnCluster, cluster: Cluster):

@@ -22,7 +22,7 @@ from ops.store import ADMIN
 from tests.faults import working
 from tests.faults.checker import check_ledger, container_of, held
 from tests.faults.processes import Program, wait_until
-from tests.system import System, processes_of
+from tests.system import System, processes_of, running
 
 SCRIPT = "import time\nfor i in range(5):\n    print(i, flush=True)\n    time.sleep(0.1)\n"
 OUTPUT = b"0\n1\n2\n3\n4\n"
@@ -41,6 +41,11 @@ class Partly(System):
         super().start()
         self.parts = container_of(self)
         self.workers = {name: Program("working", self.data, name) for name in NAMES}
+
+    def stop(self) -> float:
+        for worker in self.workers.values():
+            worker.kill()
+        return super().stop()
 
     def replace(self, name: str, *arguments: str) -> Program:
         """The worker ends as it does when it is told to, and another one takes its part."""
@@ -66,12 +71,8 @@ def by_operator() -> Context:
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory) -> Iterator[Partly]:
-    started = Partly(tmp_path_factory.mktemp("partly") / "data")
-    started.start()
-    yield started
-    for worker in started.workers.values():
-        worker.kill()
-    started.stop()
+    with running(Partly(tmp_path_factory.mktemp("partly") / "data")) as started:
+        yield started
 
 
 def come_to(system: Partly, is_there: Callable[[], bool], point: str, script: str = SCRIPT) -> list[UUID]:

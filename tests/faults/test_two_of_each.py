@@ -28,6 +28,7 @@ from tests.faults.test_saga_kill import (
     is_stopped,
 )
 from tests.journeys.conftest import Message, execute, follow, frames_of, output_of, result_of
+from tests.system import running
 
 LATE_SECONDS = 2.0
 """By then it has gone on."""
@@ -43,15 +44,16 @@ class Doubled(Partly):
         super().start()
         self.others = {name: Program("working", self.data, name) for name in NAMES}
 
+    def stop(self) -> float:
+        for worker in self.others.values():
+            worker.kill()
+        return super().stop()
+
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory) -> Iterator[Doubled]:
-    started = Doubled(tmp_path_factory.mktemp("doubled") / "data")
-    started.start()
-    yield started
-    for worker in (*started.workers.values(), *started.others.values()):
-        worker.kill()
-    started.stop()
+    with running(Doubled(tmp_path_factory.mktemp("doubled") / "data")) as started:
+        yield started
 
 
 @pytest.fixture
