@@ -39,7 +39,7 @@ ACTOR = "worker:executor"
 IDLE_SECONDS = 1.0
 AT_ONCE = {TaskKind.START: 4, TaskKind.FEED: 4, TaskKind.STOP: 8, TaskKind.REMOVE: 1}
 """Most of them is waiting: for the log, the kernel or a cluster. Commits made at once are stored together."""
-IN_VAIN_SECONDS = 100.0
+IN_VAIN_SECONDS = 200.0
 """A start that waits or fails for so long is tried a last time, and given up for a reason: its saga would know none."""
 SLOT_SECONDS = 0.01
 """How soon a full machine is looked at again: a sandbox ends without telling the executor."""

@@ -13,8 +13,8 @@ from domain.execution import Execution, Limits, Status
 
 _SAGAS = UUID("b7a3d6a4-9c0e-5a53-8f3e-0c1d4b8f6e92")
 """The namespace in which a run's id becomes the id of its saga."""
-START_WITHIN = timedelta(minutes=2)
-"""From the reservation to the first sign of the sandbox; pulling an image takes a while."""
+START_WITHIN = timedelta(minutes=4)
+"""From the reservation to the first sign of the sandbox: a cluster's nodes need up to one to find their API server."""
 TELL_WITHIN = timedelta(minutes=1)
 """How much longer than its time limit a run may take to tell its end."""
 

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 60
 """A cold pod takes two seconds, more where its image has to be pulled first."""
+TURN_SECONDS = 15
+"""A start that takes longer is looked at again after others have had their turn."""
 GIVE_SECONDS = 15
 """Who claimed a pod and has not given it its job for so long is dead."""
 YIELD_SECONDS = 0.2
@@ -74,7 +76,8 @@ class Starts:
                 return self._give_alone(warm, job)
         pod = pod or self._created(job)
         if not (placed := self._placed(pod)):
-            return self._has_gone(pod)
+            self._check_gone(pod)
+            return False
         if state_of(placed) is State.WAITING and not is_running(placed):
             self._give_up(placed)
         with self._giving_it(job.sandbox):
@@ -103,7 +106,7 @@ class Starts:
 
     def _placed(self, pod: Pod) -> Pod | None:
         """When it is known what becomes of it. One without a place waits a moment for that of another."""
-        placed = self._mirror.when(pod, _is_decided, START_SECONDS)
+        placed = self._mirror.when(pod, _is_decided, TURN_SECONDS)
         if placed and has_no_place(placed):
             self._pool.give_way()
             return (
@@ -112,13 +115,11 @@ class Starts:
             )
         return placed
 
-    def _has_gone(self, pod: Pod) -> bool:
-        """False where there can be another; a pod that cannot start is deleted, as its name is for the next try."""
+    def _check_gone(self, pod: Pod) -> None:
+        """So that there can be another. One that still starts is found by the next try."""
         name = pod["metadata"]["name"]
-        if is_leaving(pod) or name not in {one["metadata"]["name"] for one in self._mirror.pods()}:
-            return False
-        self._cluster.delete_pod(name)
-        raise SandboxUnavailable(f"the pod did not start within {START_SECONDS} seconds")
+        if not is_leaving(pod) and name in {one["metadata"]["name"] for one in self._mirror.pods()}:
+            raise SandboxUnreachable("its pod has not started yet")
 
     def _give_up(self, pod: Pod) -> None:
         self._cluster.delete_pod(pod["metadata"]["name"])

@@ -108,6 +108,22 @@ def test_a_run_started_elsewhere_appears_and_goes_on_without_a_reload(person: Pe
     assert person.page.evaluate("window.wasNotReloaded")
 
 
+def test_a_list_that_was_overtaken_by_news_takes_none_of_it_back(person: Person):
+    person.open_runs()
+    expect(person.page.get_by_text("No runs yet")).to_be_visible()
+    start_elsewhere(person, "import time; time.sleep(3)")
+    expect(person.runs.first).to_contain_text("Running")
+    late = []
+    person.page.route("**/api/v1/executions?**", lambda route: late.append((route, route.fetch())))
+    start_elsewhere(person, "print('another')")
+    expect(person.runs.first).to_contain_text("Succeeded")
+    route, answer = late[0]
+    assert [item["status"] for item in answer.json()["items"]][1] == "running"
+    route.fulfill(response=answer)
+    expect(person.runs).to_have_count(2)
+    expect(person.runs.last).to_contain_text("Succeeded")
+
+
 def test_the_list_asks_no_questions_while_nothing_happens(person: Person):
     start_elsewhere(person, "import time; time.sleep(6)")
     person.open_runs()

@@ -193,6 +193,17 @@ class TestKubernetes(SandboxContract, InputContract):
             assert output(watched.result()) == b"given\n"
         assert output(list(self.sandbox.watch(job.sandbox))) == b"given\n"
 
+    def test_a_pod_that_starts_slowly_is_waited_for_by_the_next_try(self, monkeypatch):
+        job = Job("run-slow-1", self.python, b"print('slow')", b"", Limits(wall_seconds=20))
+        monkeypatch.setattr(starts, "TURN_SECONDS", 0)
+        with pytest.raises(SandboxUnreachable, match="not started yet"):
+            self.sandbox.start(job)
+        (pod,) = self.operator.pods_of(job.sandbox)
+        monkeypatch.undo()
+        self.sandbox.start(job)
+        assert [one["metadata"]["uid"] for one in self.operator.pods_of(job.sandbox)] == [pod["metadata"]["uid"]]
+        assert output(list(self.sandbox.watch(job.sandbox))) == b"slow\n"
+
     def test_a_starter_that_was_stopped_until_the_run_had_ended_runs_nothing(self, monkeypatch):
         job = self.job("run-over-by-now-1", b"print('again')")
         monkeypatch.setattr(self.sandbox._starts, "_is_wanted", lambda name: name != job.sandbox)

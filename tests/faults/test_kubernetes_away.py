@@ -23,7 +23,7 @@ from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of
 from tests.cluster.system import data_for
 from tests.faults.processes import wait_until
-from tests.journeys.conftest import Message, execute, follow, frames_of, output_of
+from tests.journeys.conftest import Message, execute, follow, frames_of, output_of, result_of
 from tests.real_kubernetes import PLACE, RealKubernetes, running_kubernetes
 from tests.system import running_on
 
@@ -95,6 +95,21 @@ def check_run(number: int, messages: list[Message]) -> None:
     assert frames == list(range(1, len(frames) + 1))
     lines = b"".join(b"%d %d\n" % (number, line) for line in range(LINES))
     assert output_of(messages) == lines if number % 4 else lines.startswith(output_of(messages))
+
+
+def test_a_system_that_starts_before_its_cluster_runs_what_was_asked_for_meanwhile(
+    real: RealKubernetes, tmp_path: Path
+):
+    real.stop_api_server()
+    with (
+        running_on(data_for(real, "late", tmp_path / "data")) as system,
+        closing(system.log_in()) as api,
+    ):
+        runs = [execute(api, f"print({number})", version=ROWS[0].version) for number in range(3)]
+        time.sleep(5)
+        assert "running" not in statuses(api, runs)
+        real.start_api_server()
+        assert [result_of(api, run)["status"] for run in runs] == ["succeeded"] * 3
 
 
 def names(mirror: Mirror) -> set[str]:

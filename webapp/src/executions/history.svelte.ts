@@ -69,12 +69,13 @@ export class History {
     this.problem = null;
     try {
       const page = await readExecutions(cursor, PAGE);
-      const older = without(this.items, page.items);
+      const read = this.#withNews(page.items);
+      const older = without(this.items, read);
       // Pages that do not overlap leave a gap between them: start again from the newest.
       const isGapless = cursor !== null || older.length < this.items.length;
       if (cursor || !isGapless) this.#next = page.next;
-      if (cursor) this.items = [...older, ...page.items];
-      else this.items = isGapless ? [...page.items, ...older] : page.items;
+      if (cursor) this.items = [...older, ...read];
+      else this.items = isGapless ? [...read, ...older] : read;
       this.hasLoaded = true;
     } catch (error) {
       this.problem = asProblem(error);
@@ -85,6 +86,15 @@ export class History {
         void this.refresh();
       }
     }
+  }
+
+  /** An answer may have been overtaken by what the stream told meanwhile. */
+  #withNews(items: ExecutionItem[]): ExecutionItem[] {
+    const known = new Map(this.items.map((item) => [item.id, item]));
+    return items.map((item) => {
+      const news = known.get(item.id);
+      return news && news.position > item.position ? news : item;
+    });
   }
 }
 
