@@ -13,6 +13,9 @@ from domain.queue import Waiting
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 1.0, 30.0
 """The time between two looks doubles: at first the read model may lag, later hardly anything in it is new."""
 
+MOST_GONE = 1_000
+"""So many that were forgotten last are known not to wait when they are told of again."""
+
 
 class Hint(msgspec.Struct, frozen=True):
     """What one event, or several, say of one run."""
@@ -35,6 +38,8 @@ class Queue:
         self._store = store
         self._waiting: dict[UUID, Waiting] = {}
         self._ended: set[UUID] = set()
+        self._gone: dict[UUID, None] = {}
+        """In the order in which they were forgotten."""
         self._lock = Lock()
         self._heard = Event()
         self._looked_at = 0.0
@@ -51,8 +56,8 @@ class Queue:
             self._ended.add(hint.run)
             self._waiting.pop(hint.run, None)
             return
-        known = hint.waiting or self._waiting.get(hint.run)
-        if known:
+        known = self._waiting.get(hint.run) or hint.waiting
+        if known and hint.run not in self._gone:
             priority = known.priority if hint.priority is None else hint.priority
             self._waiting[hint.run] = msgspec.structs.replace(known, priority=priority)
 
@@ -70,7 +75,7 @@ class Queue:
     def _add_stored(self) -> None:
         found = {one.execution: one for one in self._store.waiting()}
         with self._lock:
-            self._waiting = {**self._waiting, **found}
+            self._waiting = {**self._waiting, **{run: one for run, one in found.items() if run not in self._gone}}
 
     def waiting(self) -> Collection[Waiting]:
         with self._lock:
@@ -81,6 +86,9 @@ class Queue:
         with self._lock:
             for execution in executions:
                 self._waiting.pop(execution, None)
+                self._gone[execution] = None
+            while len(self._gone) > MOST_GONE:
+                del self._gone[next(iter(self._gone))]
 
     def take_ended(self) -> set[UUID]:
         with self._lock:

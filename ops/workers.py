@@ -4,12 +4,14 @@ import logging
 import signal
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from threading import Event, Thread
 from uuid import UUID
 
-from application.ports import Followed, LogUnavailable
+from adapters.mongo.listening import Listening
+from application.ports import Followed, LogUnavailable, Recorded
 from ops.containers.workers import Workers
-from projections.changes import Changes
+from projections.changes import Changes, coalesce
 from projections.engine import Engine
 from projections.maintenance_tasks import MAINTENANCE, as_maintenance
 from projections.projection import Projection
@@ -72,6 +74,7 @@ def _runs(names: Sequence[str], container: Workers, only: Collection[str]) -> di
         runs["relay"] = container.relay().run
         runs["writer"] = container.journal().leadership.run
     if "saga" in names:
+        runs["listening"] = Listening(container.journal(), partial(overheard, container)).run
         runs["saga"] = container.orchestrator(container.executor().take if "executor" in names else nobody).run
     if "executor" in names:
         runs["executor"] = container.executor().run
@@ -92,6 +95,12 @@ def _runs(names: Sequence[str], container: Workers, only: Collection[str]) -> di
 
 def nobody(_: object) -> None:
     """They hear of it by its event."""
+
+
+def overheard(container: Workers, events: Sequence[Recorded]) -> None:
+    """A run that this process stores is given a place before Kafka has brought it."""
+    container.log().remember(events)
+    container.queue().hear(as_hints(coalesce(SAGA_HINTS, events)))
 
 
 def collected_by(container: Workers) -> Callable[[UUID], None]:

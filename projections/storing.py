@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -15,9 +15,6 @@ from projections.store import BatchTooLarge, CursorLost, Move, Notices, ReadMode
 from projections.track import Track
 
 log = logging.getLogger(__name__)
-
-SMALL_BATCH = 10
-"""The most documents for which a second transaction is worth its price, because the first is sooner done."""
 
 Events = Mapping[int, Sequence[Recorded]]
 """By lane, in order."""
@@ -68,22 +65,13 @@ class Storing:
 
     def _fold_together(self, tracks: Sequence[Track], events: Events, refused: Refused | None = None) -> None:
         moves = [(track, move) for track in tracks if (move := track.move(events[track.cursor.lane], refused))]
-        for group in self._in_order(moves):
-            self._fold_group(group, events, refused or {})
-
-    def _in_order(self, moves: Moves) -> Iterator[Moves]:
-        """Effects first: somebody waits for them; all at once where much waits. What stores nothing can wait."""
-        idle = [(track, move) for track, move in moves if stored(track, move).is_idle]
-        for track, move in idle:
-            self._tell_listener(track, move)
-            track.skip(move)
+        for track, move in moves:
+            if stored(track, move).is_idle:  # what stores nothing can wait
+                self._tell_listener(track, move)
+                track.skip(move)
         changing = [(track, move) for track, move in moves if not stored(track, move).is_idle]
-        if sum(len(move.changes) for _, move in changing) > SMALL_BATCH:
-            yield changing
-            return
-        for is_effect in (True, False):
-            if group := [(track, move) for track, move in changing if track.projection.is_effect is is_effect]:
-                yield group
+        if changing:
+            self._fold_group(changing, events, refused or {})
 
     def _fold_group(self, group: Moves, events: Events, refused: Refused) -> None:
         try:

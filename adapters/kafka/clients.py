@@ -8,6 +8,8 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata
 MOCK_CLUSTER = "mockCluster"
 MOCK_FETCH_WAIT_MS = 5
 """librdkafka's mock broker answers an empty fetch after the whole wait only, even when an event comes meanwhile."""
+LINGER_MS = 5
+"""For what is produced in one go, to leave in one request; a flush ends it."""
 ANSWER_SECONDS = 2.0
 CRITICAL = 2
 """Of syslog's levels. A lost broker is told by a callback once; librdkafka itself would write a line for each try."""
@@ -20,7 +22,7 @@ class KafkaUnavailable(Exception):
 
 
 def producer(servers: str) -> Producer:
-    """Writes in order and once per partition, acknowledged by all replicas in sync, without waiting for more.
+    """Writes in order and once per partition, acknowledged by all replicas in sync.
 
     It gives no message up by itself: the first ones of a batch could be dropped for their age while later ones are
     sent. Whoever waits for the delivery purges all of them at once.
@@ -30,7 +32,7 @@ def producer(servers: str) -> Producer:
         | {
             "enable.idempotence": True,
             "acks": "all",
-            "linger.ms": 0,
+            "linger.ms": LINGER_MS,
             "message.timeout.ms": 0,
             "compression.type": "lz4",
         }

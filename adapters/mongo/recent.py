@@ -34,9 +34,12 @@ class Recent:
 
     def after(self, position: int) -> Sequence[Placed]:
         """At most MAX_EVENTS events from `position` + 1 on; empty when they are not here, whether they exist or not."""
+        placed = self.since(position)
+        return placed if placed and placed[0][0] == position + 1 else ()
+
+    def since(self, position: int) -> Sequence[Placed]:
+        """At most MAX_EVENTS events that are here and lie behind `position`."""
         with self._lock:
             commits = [commit for commit, _ in self._commits if commit["z"] > position]
-        if not commits or commits[0]["_id"] > position + 1:
-            return ()
         placed = [one for commit in commits for one in lines(commit) if one[0] > position]
         return placed[:MAX_EVENTS]

@@ -48,3 +48,11 @@ def test_what_lies_before_a_hole_is_forgotten():
         add(memory, position)
     assert remembered(memory, 0) == []
     assert remembered(memory, 2) == [3, 4]
+
+
+def test_what_lies_behind_a_hole_can_be_asked_for_all_the_same():
+    memory = Recent()
+    for position in (1, 3, 4):
+        add(memory, position)
+    assert [position for position, _ in memory.since(0)] == [3, 4]
+    assert [position for position, _ in memory.since(3)] == [4]
