@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from threading import Event, Thread
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from pymongo.database import Database
 
 from adapters.mongo import listening
+from adapters.mongo.bell import Bell
 from adapters.mongo.commits import Line
 from adapters.mongo.journal import Journal
 from adapters.mongo.listening import Listening
@@ -14,6 +17,14 @@ from adapters.mongo.log import MongoEventLog
 from application.ports import Recorded
 from tests.contracts.event_log import OPERATOR, new_user
 from tests.faults.processes import wait_until
+
+
+@pytest.fixture
+def journal(database: Database[dict[str, Any]]) -> Iterator[Journal]:
+    """With a bell that its own writer alone rings."""
+    opened = Journal(database, bell_of=lambda _store: Bell())
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
