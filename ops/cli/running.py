@@ -86,6 +86,7 @@ def init() -> None:
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("hypercorn").setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # of a cluster that is away, its adapter tells once
 
 
 def _trace(service: str, settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """The runs of a person, and each of them by its address."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.person import Person
 from tests.browser.test_running import SLOW
@@ -113,13 +113,19 @@ def test_a_list_that_was_overtaken_by_news_takes_none_of_it_back(person: Person)
     expect(person.page.get_by_text("No runs yet")).to_be_visible()
     start_elsewhere(person, "import time; time.sleep(3)")
     expect(person.runs.first).to_contain_text("Running")
-    late = []
-    person.page.route("**/api/v1/executions?**", lambda route: late.append((route, route.fetch())))
+    late, answers = [], []
+
+    def hold(route: Route) -> None:
+        """The first is answered late, and those after it never."""
+        late.append(route)
+        if late == [route]:
+            answers.append(route.fetch())
+
+    person.page.route("**/api/v1/executions?**", hold)
     start_elsewhere(person, "print('another')")
     expect(person.runs.first).to_contain_text("Succeeded")
-    route, answer = late[0]
-    assert [item["status"] for item in answer.json()["items"]][1] == "running"
-    route.fulfill(response=answer)
+    assert [item["status"] for item in answers[0].json()["items"]][1] == "running"
+    late[0].fulfill(response=answers[0])
     expect(person.runs).to_have_count(2)
     expect(person.runs.last).to_contain_text("Succeeded")
 

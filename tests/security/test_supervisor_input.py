@@ -79,7 +79,7 @@ def test_only_what_is_new_and_follows_is_taken(supervisor: Path, offset: int, si
 
 
 def test_no_more_is_taken_than_there_is_room_for(supervisor: Path):
-    kept = reading(supervisor, "head -c 1; sleep 100")
+    kept = reading(supervisor, "head -c 1; sleep 100", wall_seconds=3)
     kept.write(piece(0, b"x" * 2 * INPUT_MAX, 1))
     assert kept.skip_to(1)[0] == INPUT_MAX
     kept.write(piece(INPUT_MAX, b"x", 2))
