@@ -90,18 +90,18 @@ class Cluster:
         finally:
             response.close()
 
-    def change_state(self, name: str, before: State, after: State, claimant: str, sandbox: str) -> bool:
-        """False when it was not what it should have been before."""
+    def change_state(self, name: str, before: State, after: State, claimant: str, sandbox: str) -> Pod | None:
+        """The pod as it is then; None when it was not what it should have been before."""
         labels = {STATE: after, CLAIMANT: claimant, LABEL: sandbox}
         patch = [{"op": "test", "path": _label(STATE), "value": before}]
         patch += [{"op": "add", "path": _label(name), "value": value} for name, value in labels.items()]
         try:
-            self.request("PATCH", self._pods(name), body=patch, content=f"{JSON}-patch+json")
+            changed: Pod = self.request("PATCH", self._pods(name), body=patch, content=f"{JSON}-patch+json")
         except Refused as refused:
             if refused.status not in {CONFLICT, INVALID}:
                 raise
-            return False
-        return True
+            return None
+        return changed
 
     def delete_pod(self, name: str, must_end_first: bool = True) -> None:
         """Harmless when there is none. What does not end first may still run on a node that does not answer."""

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Condition, Thread
 from typing import Any
 
@@ -74,6 +74,23 @@ class Mirror:
         with self._changed:
             self._changed.wait_for(is_decided, seconds)
         return now if is_so(now) else None
+
+    def find(self, is_so: Callable[[Pod], object], seconds: float) -> Pod | None:
+        """A pod of which that is so, as soon as there is one; None after so long, and while nothing is certain."""
+        self._begin()
+        with self._changed:
+            return self._changed.wait_for(lambda: next(filter(is_so, self._certain()), None), seconds)
+
+    def _certain(self) -> Iterable[Pod]:
+        return () if self._trouble else self._pods.values()
+
+    def learn(self, pod: Pod) -> None:
+        """What this process has made of a pod that is known here, sooner than the watch tells it."""
+        name = pod["metadata"]["name"]
+        with self._changed:
+            if name in self._pods and version_of(pod) > version_of(self._pods[name]):
+                self._pods[name] = pod
+                self._changed.notify_all()
 
     def _run(self) -> None:
         first, longest = TRY_AGAIN_SECONDS

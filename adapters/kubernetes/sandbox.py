@@ -36,6 +36,8 @@ from domain.execution import Limits
 log = logging.getLogger(__name__)
 
 TRY_AGAIN_SECONDS = 0.1
+GIVEN_SECONDS = 0.25
+"""Who watches a run knows of it sooner than it has a pod."""
 AWAY_SECONDS = 1.0
 """How soon an API server that is away is asked again."""
 
@@ -126,7 +128,7 @@ class KubernetesSandbox:
     def _some_frames(self, sandbox: str, after: int) -> Iterator[Frame]:
         """Until the end, or until the connection breaks."""
         try:
-            pod = self._with_job(self._existing(sandbox), START_SECONDS)
+            pod = self._given(sandbox) or self._with_job(self._existing(sandbox), START_SECONDS)
             if pod and is_over(pod):
                 outcome, at = ending_of(pod)
                 yield Ended(outcome, at or datetime.now(UTC))
@@ -148,6 +150,12 @@ class KubernetesSandbox:
         except NotAttached as problem:
             log.warning("%s does not obey and is removed: %s", sandbox_of(pod), problem)
             self._cluster.delete_pod(name)
+
+    def _given(self, sandbox: str) -> Pod | None:
+        """Without asking the API server, where it gets its job about now."""
+        return self._mirror.find(
+            lambda pod: sandbox_of(pod) == sandbox and has_its_job(pod) and not is_leaving(pod), GIVEN_SECONDS
+        )
 
     def _with_job(self, pod: Pod, seconds: float) -> Pod | None:
         return self._mirror.when(pod, has_its_job, seconds)
