@@ -31,6 +31,8 @@ OLDEST = timedelta(minutes=30)
 WANTED_SECONDS = 1800.0
 """A language version that nobody asked for in this time has no pod waiting."""
 LOOK_SECONDS = 5.0
+REST_SECONDS = 0.5
+"""After a claim: a run begins in that pod just now, and the mirror may not know of it yet."""
 START_SECONDS = 10.0
 PAUSE_SECONDS = 30.0
 """After a start for which there was no room, or a pod that could not be made."""
@@ -122,7 +124,8 @@ class Pool:
 
     def _keep_filled(self) -> None:
         while True:
-            self._asked.wait(LOOK_SECONDS)
+            if self._asked.wait(LOOK_SECONDS):
+                time.sleep(REST_SECONDS)
             self._asked.clear()
             try:
                 self.fill()

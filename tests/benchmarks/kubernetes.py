@@ -28,6 +28,7 @@ NAMESPACE, WHOLE = "bench", "bench-whole"
 ROUNDS = 5
 WARM_PER_ROUND = 4
 COLD_PER_ROUND = 2
+CALM_SECONDS = 2.0
 LIMITS = Limits()
 OTHERS = Limits(memory_bytes=64 * 1024 * 1024)
 """No pod waits for these."""
@@ -57,7 +58,9 @@ def rows(begin: str, cluster: Cluster, first_byte: Callable[[Limits], object]) -
         settle(cluster)
         names = [bare_pod(cluster) for _ in range(WARM_PER_ROUND)]
         attached += [milliseconds(lambda name=name: bare_attach(cluster, name)) for name in names]
-        warm += [milliseconds(lambda: first_byte(LIMITS)) for _ in range(WARM_PER_ROUND)]
+        for _ in range(WARM_PER_ROUND):
+            settle(cluster)
+            warm.append(milliseconds(lambda: first_byte(LIMITS)))
         settle(cluster)
         made += [milliseconds(lambda: bare_attach(cluster, bare_pod(cluster))) for _ in range(COLD_PER_ROUND)]
         cold += [milliseconds(lambda: first_byte(OTHERS)) for _ in range(COLD_PER_ROUND)]
@@ -99,8 +102,9 @@ def bare_attach(cluster: Cluster, name: str) -> None:
 
 
 def settle(cluster: Cluster) -> None:
-    """Until no pod is being made, so that the parts do not disturb each other."""
+    """Until no pod is being made or removed: that takes both cores of a small machine for a second."""
     wait_until(lambda: waiting(cluster) == WARM_PER_ROUND, "pods wait")
+    time.sleep(CALM_SECONDS)
 
 
 def waiting(cluster: Cluster) -> int:
