@@ -69,7 +69,7 @@ async def execute_batch() -> Response:
 def _read(item: msgspec.Raw) -> RunRequest | ProblemDetails:
     try:
         return msgspec.json.decode(item, type=RunRequest)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
         return _wrong(f"The item is not right: {error}.", field_error(error))
 
 

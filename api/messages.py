@@ -44,7 +44,7 @@ async def body(kind: type[T]) -> T:
         return msgspec.json.decode(await request.get_data(), type=kind)
     except msgspec.ValidationError as error:
         raise Problem(422, f"The request is not right: {error}.", [field_error(error)]) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, f"The body is not valid JSON: {error}.") from None
 
 

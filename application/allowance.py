@@ -64,5 +64,6 @@ class Allowance:
         return {run: at for run, at in self._recent.get(owner, {}).items() if at > since}
 
     def _has_ended(self, run: UUID) -> bool:
+        """One that is not stored yet has not: others of the same request are being counted."""
         history = self._log.history(run)
-        return not history or isinstance(history[-1].data, Execution.Finished)
+        return bool(history) and isinstance(history[-1].data, Execution.Finished)

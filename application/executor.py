@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from threading import Event
 from uuid import UUID
 
@@ -41,6 +41,8 @@ AT_ONCE = {TaskKind.START: 4, TaskKind.FEED: 4, TaskKind.STOP: 8, TaskKind.REMOV
 """Most of them is waiting: for the log, the kernel or a cluster. Commits made at once are stored together."""
 IN_VAIN_SECONDS = 200.0
 """A start that waits or fails for so long is tried a last time, and given up for a reason: its saga would know none."""
+LIST_EVERY_SECONDS = 5.0
+"""While there is no free slot."""
 SLOT_SECONDS = 0.01
 """How soon a full machine is looked at again: a sandbox ends without telling the executor."""
 
@@ -61,6 +63,8 @@ class Executor:
         self._under_way: dict[TaskKind, set[UUID]] = {kind: set() for kind in TaskKind}
         self._handed_over: set[UUID] = set()
         self._in_vain_since: dict[UUID, float] = {}
+        self._listed: set[str] = set()
+        self._listed_at = float("-inf")
 
     def take(self, tasks: Sequence[Task]) -> None:
         """These starts were decided on in this process just now; their events come by later."""
@@ -92,7 +96,15 @@ class Executor:
 
     def _has_to_wait(self, task: Task, held: Collection[UUID]) -> bool:
         is_full = bool(held) or self._sandbox.free_slots() <= len(self._under_way[TaskKind.START])
-        return is_full and not self._is_in_vain(task.execution)
+        return is_full and not self._is_there(task.execution) and not self._is_in_vain(task.execution)
+
+    def _is_there(self, execution: UUID) -> bool:
+        """Started by a worker that died before it forgot the task: it has its slot, and may need a stop or input."""
+        if time.monotonic() - self._listed_at > LIST_EVERY_SECONDS:
+            self._listed_at = time.monotonic()
+            with suppress(SandboxUnreachable):
+                self._listed = set(self._sandbox.list())
+        return sandbox_of(execution) in self._listed
 
     def _is_in_vain(self, execution: UUID) -> bool:
         now = time.monotonic()
@@ -144,7 +156,8 @@ class Executor:
         run = self._run(task)
         if run.status.is_final or run.sandbox is None:  # a task of an earlier version: nobody has given it a place yet
             return
-        if run.is_cancel_requested:
+        if run.is_cancel_requested and run.sandbox not in self._sandbox.list():
+            # One that is there was started by a worker that died: its stop comes next, and it tells how it ended.
             self._end(context, run, Outcome(Status.CANCELLED, "cancelled before it started"))
             return
         try:

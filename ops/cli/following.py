@@ -16,7 +16,7 @@ from api.views import ExecutionView
 from application.ports import STDERR, STDOUT, Context, LogUnavailable
 from domain.execution import ExecutionEnded, Status
 from ops.cli.live_input import LiveInput
-from ops.cli.output import NOT_RUN, close, print_json, say
+from ops.cli.output import NOT_RUN, Failed, close, print_json, say
 
 TIMED_OUT, KILLED = 124, 137
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -135,6 +135,12 @@ async def follow(
         beside.append(asyncio.ensure_future(live_input.pass_on(execution)))
     try:
         code = await _show(backend, ExecutionStream(backend, execution, Place()), Terminal(as_json), interruption)
+    except LogUnavailable as problem:
+        raise Failed(
+            f"Run {execution} goes on, but nothing can be heard of it: {problem}. "
+            f"`runledger executions show {execution}` tells how it ended, when Runledger is there again.",
+            NOT_RUN,
+        ) from problem
     finally:
         for task in beside:
             task.cancel()

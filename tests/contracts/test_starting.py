@@ -22,7 +22,7 @@ from adapters.supervisor.build import build
 from application.backlog import Backlog
 from application.executor import Executor
 from application.orchestrator import sandbox_of
-from application.ports import Context, Task, TaskKind
+from application.ports import Context, Frame, Output, Task, TaskKind
 from domain.execution import Execution, Limits, Status
 from tests.contracts.test_places import Clock
 from tests.faults.processes import wait_until
@@ -86,6 +86,15 @@ class Starting:
     def run(self, id: UUID) -> Execution:
         return self.log.load(Execution, id)
 
+    def cancel(self, id: UUID) -> None:
+        run, at = self.run(id), datetime.now(UTC)
+        run.cancel(at)
+        self.log.save(Context("user:test", at, uuid4()), run)
+
+    def watch(self, id: UUID) -> Iterator[Frame]:
+        wait_until(lambda: sandbox_of(id) in self.sandbox.list(), "its sandbox")
+        return self.sandbox.watch(sandbox_of(id))
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _programs():
@@ -148,6 +157,29 @@ def test_no_room_is_waited_for(starting):
     assert not starting.run(second).status.is_final
     starting.give(TaskKind.STOP, first)
     wait_until(lambda: sandbox_of(second) in starting.sandbox.list(), "the second one")
+
+
+def test_a_start_that_is_done_again_after_a_cancel_leaves_the_end_to_the_sandbox(starting):
+    """Its worker died before it could forget the task."""
+    there = starting.start("print('up', flush=True); import time; time.sleep(60)")
+    frames = starting.watch(there)
+    assert next(frame.data for frame in frames if isinstance(frame, Output)).startswith(b"up")
+    starting.cancel(there)
+    starting.give(TaskKind.START, there)
+    wait_until(lambda: len(starting.stored.tasks) == 0, "it is done again")
+    assert not starting.run(there).status.is_final
+    starting.give(TaskKind.STOP, there)
+    *_, end = frames
+    assert end.outcome.status is Status.CANCELLED
+
+
+def test_a_cancelled_run_without_a_sandbox_ends_without_one(starting):
+    first, second = starting.start(SLEEP), starting.start(SLEEP)
+    wait_until(lambda: starting.sandbox.list() == [sandbox_of(first)], "the first one")
+    starting.cancel(second)
+    starting.give(TaskKind.STOP, first)
+    wait_until(lambda: starting.run(second).status is Status.CANCELLED, "its end")
+    assert sandbox_of(second) not in starting.sandbox.list()
 
 
 def test_a_sandbox_that_is_to_be_removed_goes(starting):

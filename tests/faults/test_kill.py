@@ -4,13 +4,14 @@ import json
 import os
 import signal
 import time
+from contextlib import closing
 
 import httpx
 import pytest
 
 from tests.faults import checker
 from tests.faults.processes import wait_until
-from tests.journeys.conftest import result_of
+from tests.journeys.conftest import execute, follow, result_of
 from tests.system import System, processes_of, running_on
 
 SCRIPT = "import time\nfor i in range(30):\n    print('step', i, flush=True)\n    time.sleep(0.1)\n"
@@ -58,6 +59,22 @@ def request_runs(system: System, count: int) -> list[str]:
         if answer.status_code == 202:
             accepted.append(answer.json()["execution_id"])
     return accepted
+
+
+def test_a_run_that_is_cancelled_while_its_worker_is_dead_was_running(system: System):
+    """The start is not forgotten yet, so the next worker does it again."""
+    name = "executor" if "executor" in system.running.processes else "worker"
+    old = system.running.processes[name]
+    with closing(system.log_in()) as client:
+        run = execute(client, SCRIPT.replace("30", "300"))
+        next(message for message in follow(client, run) if message.event == "output")
+        kill(system, name)
+        assert client.post(f"/executions/{run}/cancel").status_code == 202
+        wait_until_ready(system, name, old)
+        result = result_of_patiently(client, run)
+        assert (result["status"], result["reason"]) == ("cancelled", "it was cancelled")
+        assert client.get(f"/executions/{run}/output/stdout").text.startswith("step 0\n")
+    assert processes_of(run) == []
 
 
 def test_kill_9_of_each_process_with_runs_under_way_loses_nothing(system: System):

@@ -43,8 +43,9 @@ def test_a_wrong_request_is_refused_in_words_and_changes_nothing(what, api, runn
     assert running_system.events() == before
 
 
-def test_broken_json_is_told_as_such(api):
-    answer = api.post("/execute", content=b'{"language": ', headers={"Content-Type": "application/json"})
+@pytest.mark.parametrize("content", [b'{"language": ', b'{"language":"python","script":"\xff"}'])
+def test_broken_json_is_told_as_such(api, content):
+    answer = api.post("/execute", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert "not valid JSON" in answer.json()["detail"]
 

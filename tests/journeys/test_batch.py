@@ -41,6 +41,14 @@ def test_all_are_one_commit_and_each_has_its_position_and_its_result(api, runnin
         assert api.get(f"/executions/{one['execution_id']}/output/stdout").text == f"{number}\n"
 
 
+def test_an_item_that_is_not_utf8_is_answered_in_its_place(api):
+    content = b'{"items": [{"language":"python","script":"\xff"}, {"language":"bash","script":"true"}]}'
+    answer = api.post("/execute/batch", content=content, headers={"Content-Type": "application/json"})
+    wrong, right = answer.json()["items"]
+    assert wrong["problem"]["status"] == 422
+    assert result_of(api, right["execution_id"])["status"] == "succeeded"
+
+
 def test_a_wrong_item_is_answered_in_its_place_and_spoils_no_other(api):
     wrong = [
         {**HELLO, "language": "cobol"},

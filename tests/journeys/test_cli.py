@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 from adapters.embedded.server import free_port
 from tests.journeys.conftest import execute, result_of
-from tests.system import CLI, System
+from tests.system import CLI, System, running_on
 
 
 def run_script(system: System, script: str, *options: object, language: str = "python"):
@@ -170,6 +170,23 @@ def test_a_signal_is_heard_while_nobody_reads_the_output(running_system, api):
         assert status_of(api, said) in {"cancelled", "output_limit"}
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 143
+
+
+def test_a_run_that_cannot_be_followed_any_more_is_named_and_goes_on(tmp_path):
+    with running_on(tmp_path / "data") as system:
+        command = [CLI, "run", "-", "--language", "python"]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        with subprocess.Popen(command, env=system.environment, **pipes) as process:
+            process.stdin.write(b"import time\nprint('up', flush=True)\ntime.sleep(8)\nexit(7)")
+            process.stdin.close()
+            assert process.stdout.readline() == b"up\n"
+            system.stop()
+            said = process.stderr.read().decode()
+            assert process.wait(30) == 125
+        run = re.search(r"Run (\S+) goes on, but nothing can be heard of it: .*executions show", said)[1]
+        system.start()
+        with closing(system.log_in()) as client:
+            assert result_of(client, run)["exit_code"] == 7
 
 
 def test_run_with_json_prints_one_object(running_system):

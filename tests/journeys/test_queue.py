@@ -69,6 +69,14 @@ def fill(client: httpx.Client) -> list[str]:
     return runs
 
 
+def test_a_batch_takes_no_more_than_a_person_may_ask_for(people):
+    ann, *_ = people
+    items = ann.post("/execute/batch", json={"items": [SLEEP] * 12}).json()["items"]
+    assert ["execution_id" in item for item in items] == [True] * 5 + [False] * 7
+    assert {item["problem"]["status"] for item in items[5:]} == {429}
+    assert ann.post("/execute", json=SLEEP).status_code == 429
+
+
 def test_more_runs_than_a_person_may_ask_for_are_refused_in_words_until_one_has_ended(people):
     ann, bob, _ = people
     runs = [sleeping(ann) for _ in range(5)]
