@@ -210,7 +210,7 @@ def _title(seals: Seals, script: Sealed[str]) -> str | None:
 
 def _contents(seals: Seals, run: ExecutionStatus) -> tuple[str, str, dict[str, str]]:
     """Script, stdin and variables."""
-    stdin = seals.open(run.stdin).decode() if run.stdin else ""
+    stdin = seals.open(run.stdin).decode(errors="replace") if run.stdin else ""
     env = environment.decode(seals.open(run.environment)) if run.environment else {}
     return seals.open(run.script).decode(), stdin, env
 

@@ -14,6 +14,7 @@ from application.handler import change
 from application.ports import Context, EventLog, Ids, Recorded, Runtime, Runtimes, Seals, VersionConflict
 from domain.aggregate import DomainError
 from domain.execution import Execution, Limits
+from domain.sealed import Sealed
 from domain.standard_input import BYTES
 
 SCRIPT_CHARACTERS = 50_000
@@ -202,7 +203,16 @@ class Executions:
         self._runtime(ended.language, ended.language_version)
         LimitWishes(**msgspec.structs.asdict(ended.limits)).within(self._defaults, self._ceilings)
         self._check_network(ended.network)
-        return ended.again(execution, fingerprint, context.at)
+        return ended.again(execution, fingerprint, context.at, self._read_by(ended))
+
+    def _read_by(self, ended: Execution) -> Sealed[bytes] | None:
+        """What it was given to read, from its request on to its end. Raises Erased or ContentUnreadable."""
+        if not ended.input.bytes:
+            return ended.stdin
+        events = [event.data for event in self._log.history(ended.id)]
+        given = [event.data for event in events if isinstance(event, Execution.InputGiven)]
+        pieces = [self._seals.open(piece) for piece in (ended.stdin, *given) if piece]
+        return self._seals.seal(ended.owner, b"".join(pieces))
 
     def _runtime(self, language: str, version: str | None) -> Runtime:
         found = self._runtimes.find(language, version)

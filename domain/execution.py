@@ -239,8 +239,8 @@ class Execution(Aggregate):
         self._check_open()
         self.trigger_event(self.Finished, outcome=outcome, output=output, timestamp=at)
 
-    def again(self, id: UUID, fingerprint: str, at: datetime) -> "Execution":
-        """A new run of the same, whose it was. Raises NotEnded."""
+    def again(self, id: UUID, fingerprint: str, at: datetime, stdin: Sealed[bytes] | None = None) -> "Execution":
+        """A new run of the same, whose it was. `stdin` is all that this one was given to read. Raises NotEnded."""
         if not self.status.is_final:
             raise NotEnded
         return Execution(
@@ -249,12 +249,12 @@ class Execution(Aggregate):
             language=self.language,
             version=self.language_version,
             script=self.script,
-            stdin=self.stdin,
+            stdin=stdin or self.stdin,
             limits=self.limits,
             fingerprint=fingerprint,
             environment=self.environment,
             retry_of=self.id,
-            stdin_open=self.input.is_asked_for,
+            stdin_open=self.input.is_asked_for and not self.input.is_ended,
             network=self.network,
             timestamp=at,
         )

@@ -93,12 +93,13 @@ def test_so_many_pieces_are_the_most_and_the_end_still_comes():
     last.check(0, None)
 
 
-def test_a_run_that_is_repeated_takes_input_as_the_first_did():
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_a_run_that_is_repeated_takes_more_input_where_that_of_the_first_had_not_ended(is_ended: bool):
     run = requested(stdin_open=True)
-    give(run, 5, is_last=True)
+    give(run, 5, is_last=is_ended)
     run.cancel(AT)
-    again = run.again(UUID(int=9), "g", AT)
-    assert again.input == StandardInput(is_asked_for=True, first=0)
+    again = run.again(UUID(int=9), "g", AT, Sealed(UUID(int=1), 5))
+    assert again.input == StandardInput(is_asked_for=not is_ended, first=5)
 
 
 class InputMachine(RuleBasedStateMachine):

@@ -25,6 +25,19 @@ def test_the_new_run_does_the_same_and_names_the_old_one(api):
     assert first["words"].endswith(f", again after run {old}")
 
 
+def test_the_new_run_reads_all_that_the_old_one_was_given(api):
+    old = execute(api, "import sys; sys.stdout.write(sys.stdin.read())", stdin="first,", stdin_open=True)
+    for text, end in (("second,", False), ("third", True)):
+        assert api.post(f"/executions/{old}/stdin", json={"text": text, "end": end}).is_success
+    *messages, _ = follow(api, old)
+    assert output_of(messages) == b"first,second,third"
+    new = api.post(f"/executions/{old}/retry").json()["execution_id"]
+    *messages, end = follow(api, new)
+    assert (output_of(messages), end.data["status"]) == (b"first,second,third", "succeeded")
+    shown = api.get(f"/executions/{new}").json()
+    assert (shown["stdin"], shown["stdin_open"]) == ("first,second,third", False)
+
+
 def test_a_run_that_goes_on_is_not_run_again(api):
     run = execute(api, "import time; time.sleep(60)")
     refused = api.post(f"/executions/{run}/retry")
