@@ -156,23 +156,28 @@ class Executor:
         run = self._run(task)
         if run.status.is_final or run.sandbox is None:  # a task of an earlier version: nobody has given it a place yet
             return
-        if run.is_cancel_requested and run.sandbox not in self._sandbox.list():
-            # One that is there was started by a worker that died: its stop comes next, and it tells how it ended.
-            self._end(context, run, Outcome(Status.CANCELLED, "cancelled before it started"))
-            return
+        if outcome := self._tried(run, run.sandbox):
+            self._end(context, run, outcome)
+
+    def _tried(self, run: Execution, sandbox: str) -> Outcome | None:
+        """Starts it. Returns how the run ends where that cannot be, or need not."""
         try:
-            self._sandbox.start(self._job(run, run.sandbox))
+            # One that is there was started by a worker that died: its stop comes next, and it tells how it ended.
+            if run.is_cancel_requested and sandbox not in self._sandbox.list():
+                return Outcome(Status.CANCELLED, "cancelled before it started")
+            self._sandbox.start(self._job(run, sandbox))
         except LogUnavailable:
             raise
         except (NoCapacity, SandboxUnreachable) as problem:
             if not self._is_in_vain(run.id):
                 raise
-            self._give_up(context, run, str(problem) or str(problem.__doc__))
+            return _not_started(str(problem) or str(problem.__doc__))
         except (SandboxUnavailable, Erased, ContentUnreadable) as problem:
-            self._give_up(context, run, str(problem) or str(problem.__doc__))
+            return _not_started(str(problem) or str(problem.__doc__))
         except Exception as problem:
-            log.exception("run %s cannot be started", task.execution)
-            self._give_up(context, run, f"{type(problem).__name__}: {problem}")
+            log.exception("run %s cannot be started", run.id)
+            return _not_started(f"{type(problem).__name__}: {problem}")
+        return None
 
     def _run(self, task: Task) -> Execution:
         """From memory only where it was decided on here just now: a run that has ended is never started again."""
@@ -180,9 +185,6 @@ class Executor:
             self._handed_over.discard(task.id)
             return self._log.recall(Execution, task.execution)
         return self._log.load(Execution, task.execution)
-
-    def _give_up(self, context: Context, run: Execution, why: str) -> None:
-        self._end(context, run, Outcome(Status.INTERNAL_ERROR, f"no sandbox could be started: {why}"))
 
     def _end(self, context: Context, run: Execution, outcome: Outcome) -> None:
         change(self._log, context, Execution, run.id, lambda run: run.finish(outcome, None, context.at))
@@ -205,3 +207,7 @@ class Executor:
 
     def _context(self, task: Task) -> Context:
         return following(ACTOR, task, self._clock.now())
+
+
+def _not_started(why: str) -> Outcome:
+    return Outcome(Status.INTERNAL_ERROR, f"no sandbox could be started: {why}")

@@ -107,7 +107,10 @@ class KubernetesSandbox:
 
     def list(self) -> Sequence[str]:
         """Asked of the API server, not of the mirror: what is missing here is lost. Drops what no node lets go of."""
-        pods = self._cluster.list_pods(STATE)
+        try:
+            pods = self._cluster.list_pods(STATE)
+        except Refused as refused:
+            raise SandboxUnreachable(str(refused)) from refused
         for pod in filter(is_stuck, pods):
             log.warning("%s is dropped: its node does not answer", pod["metadata"]["name"])
             self._cluster.delete_pod(pod["metadata"]["name"], must_end_first=False)
