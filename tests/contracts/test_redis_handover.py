@@ -83,6 +83,7 @@ class TestRedisWay(HandoverContract):
             address = self.address(database)
             request = Request(uuid4(), 1, [Handed.of(Commit([line()]))])
             wrong_key = msgspec.structs.replace(address, key=Address.new().key)
+            wait_for(lambda: overheard)
             _, real = overheard[0]
             forged = [
                 wrong_key.close(address.channel, request),
