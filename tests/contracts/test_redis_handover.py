@@ -99,7 +99,7 @@ class TestRedisWay(HandoverContract):
                 assert client.publish(address.channel, letter)
             assert log.save(OPERATOR, new_user()) == 2
         assert [event.position for event in log.read(0, 10)] == [1, 2]
-        refused = [record for record in caplog.records if "refused" in record.message]
+        refused = [record for record in caplog.records if record.name == "adapters.redis.desk"]
         assert len(refused) == 1
 
     def test_an_answer_counts_for_its_asker_and_from_a_reader_of_the_store_alone(
