@@ -8,7 +8,7 @@ from threading import Condition, Thread
 from typing import Any
 
 from adapters.kubernetes.cluster import GONE, Cluster, Refused
-from adapters.kubernetes.pod import Pod
+from adapters.kubernetes.pod import Pod, State
 from application.ports import SandboxUnreachable
 
 log = logging.getLogger(__name__)
@@ -84,8 +84,15 @@ class Mirror:
     def _certain(self) -> Iterable[Pod]:
         return () if self._trouble else self._pods.values()
 
-    def learn(self, pod: Pod) -> None:
-        """What this process has made of a pod that is known here, sooner than the watch tells it."""
+    def change_state(self, name: str, before: State, after: State, claimant: str, sandbox: str) -> Pod | None:
+        """As the cluster's, and known here sooner than the watch tells it."""
+        changed = self._cluster.change_state(name, before, after, claimant, sandbox)
+        if changed:
+            self._learn(changed)
+        return changed
+
+    def _learn(self, pod: Pod) -> None:
+        """Of a pod that is known; one that is not has gone, or is to come by the watch."""
         name = pod["metadata"]["name"]
         with self._changed:
             if name in self._pods and version_of(pod) > version_of(self._pods[name]):

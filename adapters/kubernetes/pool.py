@@ -64,7 +64,7 @@ class Pool:
         for pod in self._mirror.pods():
             if is_of(pool_of(job.runtime), pod) and is_idle(pod) and is_running(pod):
                 name = pod["metadata"]["name"]
-                if self._cluster.change_state(name, State.WAITING, State.CLAIMED, claimant, job.sandbox):
+                if self._mirror.change_state(name, State.WAITING, State.CLAIMED, claimant, job.sandbox):
                     return pod
         return None
 

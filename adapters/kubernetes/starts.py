@@ -139,10 +139,7 @@ class Starts:
             self._giving.remove(sandbox)
 
     def _moved(self, pod: Pod, before: State, after: State, sandbox: str) -> bool:
-        moved = self._cluster.change_state(pod["metadata"]["name"], before, after, self._me, sandbox)
-        if moved:
-            self._mirror.learn(moved)
-        return moved is not None
+        return bool(self._mirror.change_state(pod["metadata"]["name"], before, after, self._me, sandbox))
 
     def _give_alone(self, pod: Pod, job: Job) -> bool:
         """Claims of two pods do not exclude each other: a starter who is not alone gives way, and looks again.
