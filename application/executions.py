@@ -206,9 +206,9 @@ class Executions:
         return ended.again(execution, fingerprint, context.at, self._read_by(ended))
 
     def _read_by(self, ended: Execution) -> Sealed[bytes] | None:
-        """What it was given to read, from its request on to its end. Raises Erased or ContentUnreadable."""
+        """All that it was given to read; None where that came with its request. Raises Erased or ContentUnreadable."""
         if not ended.input.bytes:
-            return ended.stdin
+            return None
         events = [event.data for event in self._log.history(ended.id)]
         given = [event.data for event in events if isinstance(event, Execution.InputGiven)]
         pieces = [self._seals.open(piece) for piece in (ended.stdin, *given) if piece]

@@ -65,11 +65,13 @@ class Storing:
 
     def _fold_together(self, tracks: Sequence[Track], events: Events, refused: Refused | None = None) -> None:
         moves = [(track, move) for track in tracks if (move := track.move(events[track.cursor.lane], refused))]
+        changing = []
         for track, move in moves:
             if stored(track, move).is_idle:  # what stores nothing can wait
                 self._tell_listener(track, move)
                 track.skip(move)
-        changing = [(track, move) for track, move in moves if not stored(track, move).is_idle]
+            else:
+                changing.append((track, move))
         if changing:
             self._fold_group(changing, events, refused or {})
 
