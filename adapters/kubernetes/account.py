@@ -29,7 +29,7 @@ class Account:
         self._is_prepared = False
 
     def token(self) -> str | None:
-        """Raises Refused or SandboxUnreachable."""
+        """Raises SandboxUnreachable."""
         with self._lock:
             if time.monotonic() >= self._renewed_at:
                 self._renew()

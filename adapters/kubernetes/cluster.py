@@ -31,8 +31,8 @@ BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 400, 401, 403, 404
 CONFLICT, GONE, INVALID, TOO_MANY, SERVER_ERROR = 409, 410, 422, 429, 500
 
 
-class Refused(Exception):
-    """The API server does not do it."""
+class Refused(SandboxUnreachable):
+    """The API server does not do it. Whoever can do nothing about it tries again in a moment."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class Credentials(Protocol):
 
 
 class Cluster:
-    """Every method may raise Refused, or SandboxUnreachable where the API server is away, busy, or knows us no more."""
+    """Every method may raise SandboxUnreachable: the API server is away, busy, knows us no more, or has Refused."""
 
     def __init__(self, kubeconfig: Path | None, namespace: str, account: "Credentials | None" = None) -> None:
         """Without a kubeconfig, the cluster is the one that this process is a pod of."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from threading import Event, Thread
 
-from adapters.kubernetes.cluster import Cluster, Refused
+from adapters.kubernetes.cluster import Cluster
 from adapters.kubernetes.mirror import Mirror
 from adapters.kubernetes.pod import (
     Place,
@@ -129,7 +129,7 @@ class Pool:
             self._asked.clear()
             try:
                 self.fill()
-            except (Refused, SandboxUnreachable) as problem:
+            except SandboxUnreachable as problem:
                 log.info("no pods are made to wait for runs: %s", problem)
                 self._paused_until = time.monotonic() + PAUSE_SECONDS
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from adapters.kubernetes.attachment import NotAttached
-from adapters.kubernetes.cluster import Cluster, Refused
+from adapters.kubernetes.cluster import Cluster
 from adapters.kubernetes.mirror import Mirror
 from adapters.kubernetes.namespace import missing_rights
 from adapters.kubernetes.pod import (
@@ -107,10 +107,7 @@ class KubernetesSandbox:
 
     def list(self) -> Sequence[str]:
         """Asked of the API server, not of the mirror: what is missing here is lost. Drops what no node lets go of."""
-        try:
-            pods = self._cluster.list_pods(STATE)
-        except Refused as refused:
-            raise SandboxUnreachable(str(refused)) from refused
+        pods = self._cluster.list_pods(STATE)
         for pod in filter(is_stuck, pods):
             log.warning("%s is dropped: its node does not answer", pod["metadata"]["name"])
             self._cluster.delete_pod(pod["metadata"]["name"], must_end_first=False)
@@ -125,7 +122,7 @@ class KubernetesSandbox:
         try:
             self._cluster.list_pods(LABEL)
             return [f"Kubernetes: {what} is not allowed here." for what in missing_rights(self._cluster)]
-        except (Refused, SandboxUnreachable) as problem:
+        except SandboxUnreachable as problem:
             return [f"Kubernetes: {problem}."]
 
     def _some_frames(self, sandbox: str, after: int) -> Iterator[Frame]:

@@ -63,11 +63,8 @@ class Starts:
         """Raises NoCapacity, SandboxUnavailable, SandboxUnreachable."""
         if job.network and not self._place.grants_network:
             raise NetworkWithdrawn
-        try:
-            while not self._is_started(job):
-                log.info("%s is started anew", job.sandbox)
-        except Refused as refused:
-            raise SandboxUnreachable(f"{job.sandbox} is interrupted: {refused}") from refused
+        while not self._is_started(job):
+            log.info("%s is started anew", job.sandbox)
 
     def _is_started(self, job: Job) -> bool:
         pod = self._known(job.sandbox)

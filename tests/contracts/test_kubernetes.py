@@ -124,6 +124,21 @@ class TestKubernetes(SandboxContract, InputContract):
         with pytest.raises(SandboxUnreachable, match="cannot be reached"):
             self.start(b"pass")
 
+    @pytest.mark.parametrize(
+        "act",
+        [
+            lambda sandbox: sandbox.list(),
+            lambda sandbox: sandbox.stop("run-any-1"),
+            lambda sandbox: sandbox.feed("run-any-1", 0, b"x", is_last=True),
+            lambda sandbox: sandbox.remove("run-any-1"),
+        ],
+        ids=["list", "stop", "feed", "remove"],
+    )
+    def test_what_the_api_server_refuses_can_be_tried_again(self, act):
+        elsewhere = KubernetesSandbox(Cluster(self.kubeconfig, "default"), PLACE)
+        with pytest.raises(SandboxUnreachable, match='cannot list resource "pods"'):
+            act(elsewhere)
+
     def test_the_kernel_kills_the_scripts_processes_before_the_supervisor(self):
         """As long as one of them is larger: to a node all processes of a pod that asked for little are worth little."""
         child = b'python3 -c \'x = b"x" * 50 * 2**20\' ; echo "child: $?"'
