@@ -77,9 +77,9 @@ $(VENV)/languages: .ci/languages $(VENV)/installed
 	PYTHON=$(BIN)/python .ci/languages node=nodejs ruby=ruby go=golang-go || [ "$$CI" != true ]
 	touch $@
 
-# The tests of Debian's own Python, which are programs for the sandboxes to run.
-$(VENV)/testsuite:
-	/usr/bin/python3 -c 'import test.test_json' 2>/dev/null || .ci/packages libpython3.11-testsuite || [ "$$CI" != true ]
+# The tests of Python's own modules, which are programs for the sandboxes to run.
+$(VENV)/testsuite: .ci/testsuite
+	.ci/testsuite || [ "$$CI" != true ]
 	touch $@
 
 # Apache Kafka; needs Maven once. Without it its tests are skipped, but not where CI=true.

@@ -25,7 +25,7 @@ PAUSE = ["/usr/bin/sleep", "infinity"]
 """What keeps a pod's namespaces open."""
 LEFT_OUT = ("test", "idlelib", "lib2to3", "__pycache__", "site-packages", "dist-packages", "config-3")
 TESTS = ("test_decimal", "test_json", "test_statistics")
-"""Of Python's own, which are programs that nobody here wrote. Debian's package has no `test_sqlite3`."""
+"""Of Python's own, which are programs that nobody here wrote."""
 NEEDED = (
     *("test/__init__.py", "test/__main__.py", "test/libregrtest/*", "test/support/*", "test/decimaltestdata/*"),
     *(f"test/{place}" for name in TESTS for place in (f"{name}.py", f"{name}/*")),
