@@ -91,6 +91,13 @@ def test_a_line_that_is_written_over_is_one_line(person: Person):
     expect(person.output.locator(".stderr").first).to_contain_text("100 % of it")
 
 
+def test_more_styles_than_a_page_can_have_make_room_for_the_last_ones(person: Person):
+    person.run(r"print('\x1b[1mx\x1b[m\n' * 60_000 + 'the end')")
+    expect(person.output).to_contain_text("the end", timeout=60_000)
+    expect(person.page.get_by_text("Only the end of the output is shown")).to_be_visible()
+    assert person.output.evaluate("output => output.querySelectorAll('span').length") < 45_000
+
+
 @pytest.mark.parametrize("width", [360, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_colour_can_be_read_on_every_ground(new_person, width: int, scheme: str):

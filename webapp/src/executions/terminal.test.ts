@@ -64,6 +64,7 @@ test.each([
   ["\x1b[8m", "concealed"],
   ["\x1b[58;4:3m", "parameters in parts"],
   ["\x1b[?25l", "a hidden cursor"],
+  ["\x1b[>4;1m", "a setting of keys, which ends like a style"],
   ["\x1b[2J\x1b[H", "a cleared screen"],
   ["\x1b[3A\x1b[10;20H", "a moved cursor"],
   ["\x1b]0;title\x07", "a title"],
@@ -111,7 +112,7 @@ test.each([
   ["|\b/\b-\b\\", "\\"],
   ["\b\ba", "a"],
   ["one\ntwo\rT\n", "one\nTwo\n"],
-  ["€🙂x\r🙂", "🙂🙂x"],
+  ["🙂🙂x\r€", "€🙂x"],
 ])("%j is shown as %j", (text, line) => expect(textOf(text)).toBe(line));
 
 test("what the other stream wrote is not written over", () => {
