@@ -1,7 +1,7 @@
 import { Problem } from "../api/problem";
 import type { Limits } from "../runtimes/catalogue.svelte";
 
-export type Limit = keyof Limits;
+type Limit = keyof Limits;
 
 /** What somebody typed, each in the unit of its field; what is left empty is the server's default. */
 export type LimitTexts = Partial<Record<Limit, string>>;
@@ -44,7 +44,8 @@ export function typed(limits: Limits, defaults: Limits | undefined): LimitTexts 
 /** What is asked of the server; null where nothing is. Throws a `Problem` for what is no number. */
 export function wishes(texts: LimitTexts): Partial<Limits> | null {
   const filled = FIELDS.filter(({ name }) => texts[name]?.trim());
-  return filled.length > 0 ? Object.fromEntries(filled.map((field) => [field.name, valueOf(field, texts[field.name]!)])) : null;
+  if (filled.length === 0) return null;
+  return Object.fromEntries(filled.map((field) => [field.name, valueOf(field, texts[field.name]!)]));
 }
 
 function valueOf(field: Field, text: string): number {

@@ -76,9 +76,9 @@ export class Workbench {
   }
 
   keep(): void {
-    const { language, version, stdin, isStdinOpen } = this;
-    const { scripts, variables, limits } = $state.snapshot({ scripts: this.#scripts, variables: this.variables, limits: this.limits });
-    writeDraft({ owner: this.#owner, language, version, stdin, isStdinOpen, variables, limits, scripts });
+    const { language, version, stdin, isStdinOpen, variables, limits } = this;
+    const typed = $state.snapshot({ variables, limits, scripts: this.#scripts });
+    writeDraft({ owner: this.#owner, language, version, stdin, isStdinOpen, ...typed });
   }
 
   async start(): Promise<void> {

@@ -50,6 +50,8 @@ const NAMED = [
   ...["0 0 0", "205 0 0", "0 175 0", "190 140 0", "30 80 220", "190 0 190", "0 160 170", "200 200 200"],
   ...["110 110 110", "255 60 50", "40 210 60", "245 200 40", "90 140 255", "255 90 255", "50 215 225", "255 255 255"],
 ].map((channels) => `rgb(${channels})`);
+// Not in ECMA-48; its numbers would mean something by themselves.
+const UNDERLINE_COLOUR = 58;
 const CUBE = [0, 95, 135, 175, 215, 255];
 
 /** The style after a sequence, one object for all text that looks the same; numbers without a meaning change nothing. */
@@ -57,9 +59,9 @@ export function styled(before: Style, params: readonly number[]): Style {
   let style = before;
   for (let at = 0; at < params.length; at++) {
     const code = params[at]!;
-    if (code === 38 || code === 48) {
+    if (code === 38 || code === 48 || code === UNDERLINE_COLOUR) {
       const colour = colourOf(params.slice(at + 1, at + 5));
-      if (colour) style = { ...style, [code === 38 ? "colour" : "fill"]: colour };
+      if (colour && code !== UNDERLINE_COLOUR) style = { ...style, [code === 38 ? "colour" : "fill"]: colour };
       at += params[at + 1] === 2 ? 4 : 2;
     } else style = { ...style, ...(CHANGES[code] ?? named(code)) };
   }

@@ -63,6 +63,7 @@ test.each([
   [`\x1b[${"1".repeat(100_000)}m`, "a very large number"],
   ["\x1b[8m", "concealed"],
   ["\x1b[58;4:3m", "parameters in parts"],
+  ["\x1b[58;5;1m\x1b[58;2;1;2;3m", "the colour of a line under text"],
   ["\x1b[?25l", "a hidden cursor"],
   ["\x1b[>4;1m", "a setting of keys, which ends like a style"],
   ["\x1b[2J\x1b[H", "a cleared screen"],
