@@ -77,8 +77,8 @@ export class Workbench {
 
   keep(): void {
     const { language, version, stdin, isStdinOpen, variables, limits } = this;
-    const typed = $state.snapshot({ variables, limits, scripts: this.#scripts });
-    writeDraft({ owner: this.#owner, language, version, stdin, isStdinOpen, ...typed });
+    const others = $state.snapshot({ variables, limits, scripts: this.#scripts });
+    writeDraft({ owner: this.#owner, language, version, stdin, isStdinOpen, ...others });
   }
 
   async start(): Promise<void> {
