@@ -1,7 +1,7 @@
 """Errors as people and programs get them: problem details (RFC 9457)."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -119,8 +119,13 @@ STATUS_OF: dict[type[Exception], int] = {
 }
 
 
-FIELD_OF: dict[type[Exception], str] = {EnvironmentRefused: "env"}
-"""What of the request it is about, where a page can show it there."""
+def fields_of(error: Exception) -> Iterator[str]:
+    """What of the request it is about, where a page can show it there."""
+    match error:
+        case EnvironmentRefused():
+            yield "env"
+        case LimitAboveCeiling(limit=limit):
+            yield f"limits.{limit}"
 
 
 def details_of(error: Exception) -> ProblemDetails:
@@ -128,7 +133,7 @@ def details_of(error: Exception) -> ProblemDetails:
     status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
     is_meant_for_us = status == HTTPStatus.SERVICE_UNAVAILABLE
     detail = type(error).__doc__ or "" if is_meant_for_us else str(error) or type(error).__doc__ or ""
-    errors = [FieldError(field, detail) for kind, field in FIELD_OF.items() if isinstance(error, kind)]
+    errors = [FieldError(field, detail) for field in fields_of(error)]
     return ProblemDetails(HTTPStatus(status).phrase, status, detail, errors=errors)
 
 

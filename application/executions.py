@@ -36,6 +36,10 @@ class TooLarge(DomainError):
 class LimitAboveCeiling(DomainError):
     """A limit is above what this installation allows."""
 
+    def __init__(self, limit: str, value: float, ceiling: float) -> None:
+        super().__init__(f"limits.{limit} is {value}; at most {ceiling} is allowed here.")
+        self.limit = limit
+
 
 class NetworkNotGranted(DomainError):
     """Runs have no network here; whoever operates this installation can name hosts in the setting network_hosts."""
@@ -83,7 +87,7 @@ class LimitWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         wishes = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
         for name, value in wishes.items():
             if value > getattr(ceilings, name):
-                raise LimitAboveCeiling(f"limits.{name} is {value}; at most {getattr(ceilings, name)} is allowed here.")
+                raise LimitAboveCeiling(name, value, getattr(ceilings, name))
         return msgspec.structs.replace(defaults, **wishes)
 
 

@@ -66,6 +66,13 @@ def test_a_limit_names_the_field_that_is_wrong(api):
     assert answer.json()["errors"] == [{"field": "limits.pids", "detail": "Expected `int | null`, got `str`"}]
 
 
+def test_a_limit_above_its_ceiling_is_named(api):
+    answer = api.post("/execute", json={**HELLO, "limits": {"wall_seconds": 1e6}})
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "limits.wall_seconds"
+    assert "at most" in error["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

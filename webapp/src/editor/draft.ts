@@ -1,3 +1,5 @@
+import type { LimitTexts } from "./limits";
+
 /** What a script finds in its environment. */
 export interface Variable {
   name: string;
@@ -13,6 +15,7 @@ export interface Draft {
   stdin: string;
   isStdinOpen: boolean;
   variables: Variable[];
+  limits: LimitTexts;
 }
 
 const KEY = "runledger.draft";

@@ -5,8 +5,9 @@ import { asProblem, Problem } from "../api/problem";
 import { retried } from "../api/retry";
 import type { ExecutionDetail } from "../executions/execution";
 import { LiveExecution } from "../executions/live.svelte";
-import { Catalogue, type Runtime } from "../runtimes/catalogue.svelte";
+import { Catalogue, type Limits, type Runtime } from "../runtimes/catalogue.svelte";
 import { readDraft, writeDraft, type Variable } from "./draft";
+import { typed, wishes, type LimitTexts } from "./limits";
 
 /** The script being written and its last run. It outlives a visit to another screen. */
 export class Workbench {
@@ -18,6 +19,7 @@ export class Workbench {
   isStdinOpen = $state(false);
   variables = $state<Variable[]>([]);
   network = $state(false);
+  limits = $state<LimitTexts>({});
   #scripts = $state<Record<string, string>>({});
   run = $state.raw<LiveExecution | null>(null);
   isSubmitting = $state(false);
@@ -35,6 +37,7 @@ export class Workbench {
       this.stdin = draft.stdin;
       this.isStdinOpen = draft.isStdinOpen;
       this.variables = draft.variables ?? [];
+      this.limits = draft.limits ?? {};
       this.#scripts = draft.scripts;
     }
     void this.load();
@@ -62,19 +65,20 @@ export class Workbench {
   }
 
   /** Takes over what an earlier run was made of. */
-  open({ language, version, script, stdin, env, network }: ExecutionDetail): void {
+  open({ language, version, script, stdin, env, network, limits }: ExecutionDetail): void {
     this.language = language;
     this.version = version;
     this.stdin = stdin ?? "";
     this.variables = Object.entries(env).map(([name, value]) => ({ name, value }));
     this.network = network;
+    this.limits = typed(limits as Limits, this.catalogue.limits?.defaults);
     this.script = script;
   }
 
   keep(): void {
-    const { language, version, stdin, isStdinOpen } = this;
-    const [scripts, variables] = [$state.snapshot(this.#scripts), $state.snapshot(this.variables)];
-    writeDraft({ owner: this.#owner, language, version, stdin, isStdinOpen, variables, scripts });
+    const { language, version, stdin, isStdinOpen, variables, limits } = this;
+    const others = $state.snapshot({ variables, limits, scripts: this.#scripts });
+    writeDraft({ owner: this.#owner, language, version, stdin, isStdinOpen, ...others });
   }
 
   async start(): Promise<void> {
@@ -100,12 +104,14 @@ export class Workbench {
     const params = { header: { ...fromPage, "Idempotency-Key": idempotencyKey() } };
     const { language, version, script, stdin, isStdinOpen } = this;
     const env = environment(this.variables);
+    const limits = wishes(this.limits);
     const network = this.network && this.catalogue.networkHosts.length > 0;
     const body = {
       ...{ language, version, script, network },
       ...(stdin ? { stdin } : {}),
       ...(isStdinOpen ? { stdin_open: true } : {}),
       ...(env ? { env } : {}),
+      ...(limits ? { limits } : {}),
     };
     const accepted = await retried(() => answer(client.POST("/api/v1/execute", { params, body })));
     sawPosition(accepted.position);

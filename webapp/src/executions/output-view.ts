@@ -1,4 +1,8 @@
+import type { Stream } from "./execution";
+import type { Run } from "./open-line";
 import { KEPT_CHARACTERS, type OutputListener, type Piece } from "./output.svelte";
+import { PLAIN, type Style } from "./style";
+import { Terminal } from "./terminal";
 
 // The text stands in blocks, so that an append costs the layout of the last block and not of the whole.
 const BLOCK_CHARACTERS = 16_000;
@@ -6,6 +10,8 @@ const BLOCK_CHARACTERS = 16_000;
 const LIVE_BLOCKS = 3;
 // A line longer than this is broken between two blocks, so that no block grows without bound.
 const LONGEST_BLOCK = 8 * BLOCK_CHARACTERS;
+// An element costs the page as much as so many characters do.
+const ELEMENT_CHARACTERS = 25;
 const NEAR_END_PX = 32;
 
 interface Block {
@@ -18,7 +24,10 @@ interface Block {
 export class OutputView implements OutputListener {
   readonly #scroller: HTMLElement;
   readonly #content: HTMLElement;
-  #pending: Piece[] = [];
+  readonly #ontrim: () => void;
+  readonly #open = document.createElement("span");
+  #terminal = new Terminal();
+  #pending: Run[] = [];
   #pendingCharacters = 0;
   #blocks: Block[] = [];
   #characters = 0;
@@ -28,22 +37,27 @@ export class OutputView implements OutputListener {
   readonly #resizes = new ResizeObserver(() => this.#follow());
   #frame = 0;
 
-  constructor(scroller: HTMLElement, content: HTMLElement) {
+  /** `ontrim` hears that what came first has made room. */
+  constructor(scroller: HTMLElement, content: HTMLElement, ontrim: () => void) {
     this.#scroller = scroller;
     this.#content = content;
+    this.#ontrim = ontrim;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#resizes.observe(scroller);
     this.#resizes.observe(content);
   }
 
   append(piece: Piece): void {
-    this.#pending.push(piece);
-    this.#pendingCharacters += piece.text.length;
+    for (const run of this.#terminal.write(piece)) {
+      this.#pending.push(run);
+      this.#pendingCharacters += weightOf(run);
+    }
     this.#dropPending();
     this.#frame ||= requestAnimationFrame(() => this.#flush());
   }
 
   clear(): void {
+    this.#terminal = new Terminal();
     this.#pending = [];
     this.#pendingCharacters = 0;
     this.#blocks = [];
@@ -60,27 +74,39 @@ export class OutputView implements OutputListener {
   #dropPending(): void {
     if (this.#pendingCharacters < 2 * KEPT_CHARACTERS) return;
     let count = 0;
-    while (this.#pendingCharacters > KEPT_CHARACTERS) this.#pendingCharacters -= this.#pending[count++]!.text.length;
+    while (this.#pendingCharacters > KEPT_CHARACTERS) this.#pendingCharacters -= weightOf(this.#pending[count++]!);
     this.#pending.splice(0, count);
+    this.#ontrim();
   }
 
   #flush(): void {
     this.#frame = 0;
-    for (const piece of this.#pending) this.#write(piece);
+    this.#open.remove();
+    for (const run of this.#pending) this.#write(run);
     this.#pending = [];
     this.#pendingCharacters = 0;
     this.#trim();
+    this.#writeOpenLine();
   }
 
-  #write({ stream, text }: Piece): void {
-    let rest = text;
+  // It is made anew each time, since all of it may have been written over.
+  #writeOpenLine(): void {
+    this.#open.replaceChildren();
+    for (const run of this.#terminal.open) appendText(this.#open, run, run.text);
+    this.#openBlock().element.append(this.#open);
+  }
+
+  #write(run: Run): void {
+    let rest = run.text;
     while (rest !== "") {
       const block = this.#openBlock();
       const end = this.#endOfBlock(block, rest);
-      appendText(block.element, stream, rest.slice(0, end));
-      block.characters += end;
-      block.isAtLineEnd = rest[end - 1] === "\n";
-      this.#characters += end;
+      const text = rest.slice(0, end);
+      appendText(block.element, run, text);
+      const weight = weightOf({ ...run, text });
+      block.characters += weight;
+      block.isAtLineEnd = text.endsWith("\n");
+      this.#characters += weight;
       rest = rest.slice(end);
     }
   }
@@ -110,6 +136,7 @@ export class OutputView implements OutputListener {
       const first = this.#blocks.shift()!;
       this.#characters -= first.characters;
       first.element.remove();
+      this.#ontrim();
     }
   }
 
@@ -137,11 +164,53 @@ function settle(element: HTMLElement): void {
   element.style.containIntrinsicBlockSize = `auto ${lines}lh`;
 }
 
-function appendText(block: HTMLElement, stream: string, text: string): void {
-  const last = block.lastElementChild;
-  if (last?.className === stream && last.lastChild instanceof Text) return last.lastChild.appendData(text);
+function weightOf({ style, text }: Run): number {
+  return text.length + (style === PLAIN ? 0 : ELEMENT_CHARACTERS);
+}
+
+// Text nodes alone, whatever a script writes.
+function appendText(parent: HTMLElement, { stream, style }: Run, text: string): void {
+  const span = spanOf(parent, stream);
+  if (style !== PLAIN) return appendStyled(span, style, text);
+  if (span.lastChild instanceof Text) span.lastChild.appendData(text);
+  else span.append(text);
+}
+
+function spanOf(parent: HTMLElement, stream: Stream): Element {
+  const last = parent.lastElementChild;
+  if (last?.className === stream) return last;
   const span = document.createElement("span");
   span.className = stream;
+  parent.append(span);
+  return span;
+}
+
+function appendStyled(parent: Element, style: Style, text: string): void {
+  const span = (elements.get(style) ?? element(style)).cloneNode() as HTMLElement;
   span.append(text);
-  block.append(span);
+  parent.append(span);
+}
+
+// A copy costs a fraction of what the first one does.
+const elements = new WeakMap<Style, HTMLElement>();
+
+function element(style: Style): HTMLElement {
+  const { isInverse } = style;
+  const [colour, fill] = isInverse ? [style.fill, style.colour] : [style.colour, style.fill];
+  const names = {
+    bold: style.isBold,
+    faint: style.isFaint,
+    italic: style.isItalic,
+    underlined: style.isUnderlined,
+    struck: style.isStruck,
+    inverse: isInverse && !colour && !fill,
+    coloured: colour,
+    filled: fill,
+  };
+  const span = document.createElement("span");
+  span.className = Object.entries(names).flatMap(([name, is]) => (is ? [name] : [])).join(" ");
+  if (colour) span.style.setProperty("--colour", colour);
+  if (fill) span.style.setProperty("--fill", fill);
+  elements.set(style, span);
+  return span;
 }
