@@ -18,7 +18,9 @@ from domain.standard_input import BYTES
 
 blueprint = Blueprint("standard_input", __name__, url_prefix="/api/v1")
 
-Offset = Meta(ge=0, le=LAST_POSITION, description="How many bytes were given before.")
+Offset = Meta(
+    ge=0, le=LAST_POSITION, description="How many bytes were given before, without the `stdin` of the request."
+)
 EXAMPLE = {"text": "Ann\n", "offset": 0}
 
 
