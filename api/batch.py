@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response, request
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.executions import EXAMPLE, KEY_MEANING
 from api.messages import answer, body, field_error
 from api.openapi import Description, describe

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response, request
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.live_streams import live_streams
 from api.messages import Fresh, Nothing, PageQuery, answer, body, optional_body, query
 from api.openapi import Description, describe

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.executions import check_owner
 from api.messages import answer, body
 from api.openapi import Description, describe
