@@ -249,8 +249,8 @@ class Executions:
 def _why_not(language: str, version: str | None, versions: Mapping[str, str | None]) -> str:
     """Why this cannot run here and what to do, from all versions of the language with why not."""
     wanted = " ".join(filter(None, [language, version]))
+    can_run = [one for one, why_not in versions.items() if why_not is None]
     reason = versions.get(version or [*versions, ""][-1])
-    can_run = [one for one, reason in versions.items() if reason is None]
     ways = [
         *(["Install it for all users"] if reason else []),
         *([f"ask for {language} {can_run[-1]}"] if can_run else []),
@@ -258,7 +258,7 @@ def _why_not(language: str, version: str | None, versions: Mapping[str, str | No
     ]
     why = reason or f"there is no such {'version' if versions else 'language'}."
     way = ", or ".join(ways)
-    return f"{wanted!r} cannot run here: {why} {way[:1].upper()}{way[1:]}."
+    return f"{wanted!r} cannot run here: {why} {way[0].upper()}{way[1:]}."
 
 
 def _check(request: RunRequest) -> None:
