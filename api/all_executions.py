@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.messages import PageQuery, answer, body, query
 from api.openapi import Description, describe
 from api.projections import Asked

@@ -20,14 +20,15 @@ from api import (
     live,
     openapi,
     page,
-    problems,
+    problem_answers,
     projections,
     replays,
     sagas,
     standard_input,
     users,
 )
-from api.backend import Backend, backend
+from api.backend import Backend
+from api.crossing import backend
 from api.live_feeds import LiveFeeds, live_feeds
 from api.live_streams import LiveStreams, live_streams
 from api.messages import answer
@@ -57,7 +58,7 @@ def create_app(with_backend: Backend | None) -> Quart:
     for resource in RESOURCES:
         app.register_blueprint(resource.blueprint)
     app.add_url_rule("/openapi.json", "openapi", _document)
-    problems.register(app)
+    problem_answers.register(app)
     app.before_request(check_same_site)
     app.before_request(_open_span)
     app.after_request(_finish)

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response, request
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.messages import answer, body
 from api.openapi import Description, describe
 from api.sessions import COOKIE, clear_cookie, context, current_account, set_cookie

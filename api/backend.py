@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
 import msgspec
-from quart import current_app
 
 from api.ports import Bus, ReadModels
 from application.accounts import Accounts
@@ -66,13 +65,3 @@ class Backend(msgspec.Struct, frozen=True):
         """The one way from an event loop to the synchronous layers: a thread of this pool."""
         in_context = partial(contextvars.copy_context().run, partial(call, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self.threads, in_context)
-
-
-def backend() -> Backend:
-    """The running app's."""
-    return cast("Backend", current_app.extensions["runledger"])
-
-
-async def crossing(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Cross with the running app's backend."""
-    return await backend().cross(call, *args, **kwargs)

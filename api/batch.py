@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response, request
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.executions import EXAMPLE, KEY_MEANING
 from api.messages import answer, body, field_error
 from api.openapi import Description, describe
@@ -57,7 +57,11 @@ class BatchAnswer(msgspec.Struct, frozen=True):
     )
 )
 async def execute_batch() -> Response:
-    """Accept many runs by one commit. A wrong item is answered with its problem and changes nothing for the others."""
+    """Accept many runs by one commit. A wrong item is answered with its problem and changes nothing for the others.
+
+    An `Idempotency-Key` holds for each item in its place: sent again, what was accepted is answered as it was, what was
+    refused or is new gets another try, and an item other than the accepted one is answered with a 409 problem.
+    """
     account = await current_account()
     read = [_read(item) for item in (await body(Unread)).items]
     wanted = {number: item for number, item in enumerate(read) if isinstance(item, RunRequest)}

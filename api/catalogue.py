@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from quart import Blueprint, Response
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.messages import answer
 from api.openapi import Description, describe
 from application.ports import ExampleScript, Runtime

@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response
 
-from api.backend import Backend, backend, crossing
+from api.backend import Backend
+from api.crossing import backend, crossing
 from api.messages import Nothing, answer, body, optional_body, query
 from api.openapi import Description, describe
 from api.problems import Problem

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response, request
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.live_streams import live_streams
 from api.messages import Fresh, Nothing, PageQuery, answer, body, optional_body, query
 from api.openapi import Description, describe
@@ -22,12 +22,10 @@ from api.waiting import until
 from application import environment
 from application.accounts import Account
 from application.executions import Accepted, RunRequest
-from application.frames import decode_frames, one_stream
+from application.frames import STREAMS, decode_frames, one_stream
 from application.moments import position_of
 from application.ports import (
     LAST_POSITION,
-    STDERR,
-    STDOUT,
     ContentUnreadable,
     Erased,
     Recorded,
@@ -45,7 +43,6 @@ blueprint = Blueprint("executions", __name__, url_prefix="/api/v1")
 
 EXAMPLE = {"language": "python", "script": "print(input())", "stdin": "hello"}
 KEY_MEANING = "Any text of yours: with the same one the same request is accepted once."
-STREAMS = {"stdout": STDOUT, "stderr": STDERR}
 
 
 class ShowQuery(Fresh, frozen=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 import msgspec
 from quart import Blueprint, Response
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.messages import answer
 from api.openapi import Description, describe
 

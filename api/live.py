@@ -7,7 +7,8 @@ import msgspec
 from quart import Blueprint, Response, request
 
 from api import sse
-from api.backend import Backend, backend, crossing
+from api.backend import Backend
+from api.crossing import backend, crossing
 from api.execution_stream import ExecutionStream, Place, parse_place
 from api.executions import check_owner
 from api.feed_stream import FeedStream

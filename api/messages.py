@@ -1,5 +1,6 @@
 """Request bodies in, answers out: JSON by msgspec, strict in what it takes."""
 
+import json
 import re
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -17,6 +18,9 @@ Position: TypeAlias = Annotated[int, Meta(ge=0, le=LAST_POSITION)]
 
 _FIELD = re.compile(r"^(?P<detail>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _NAMED = re.compile(r"(?:unknown|missing required) field `(?P<name>[^`]*)`")
+
+
+HALF_A_PAIR = r"a text in it has half of a surrogate pair, such as \ud800 without its other half, which is no character"
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,17 +44,30 @@ async def body(kind: type[T]) -> T:
     """The request's JSON body. Raises a Problem: 400 for broken JSON, 415 for another type, 422 for wrong content."""
     if request.mimetype != "application/json":
         raise Problem(415, "Send JSON with the header Content-Type: application/json.")
+    content = await request.get_data()
     try:
-        return msgspec.json.decode(await request.get_data(), type=kind)
+        return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
         raise Problem(422, f"The request is not right: {error}.", [field_error(error)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, f"The body is not valid JSON: {error}.") from None
+        reason = HALF_A_PAIR if _has_half_a_pair(content) else error
+        raise Problem(400, f"The body is not valid JSON: {reason}.") from None
 
 
 async def optional_body(kind: type[T]) -> T:
     """Like `body`, but a request without one counts as one that says nothing."""
     return await body(kind) if await request.get_data() else kind()
+
+
+def _has_half_a_pair(content: str | bytes) -> bool:
+    """Whether it would be JSON, but for a character that cannot be. Python's own reader takes that."""
+    try:
+        json.dumps(json.loads(content), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
 
 
 def query(kind: type[T]) -> T:

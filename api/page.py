@@ -2,7 +2,7 @@
 
 from quart import Blueprint, Response, send_from_directory
 
-from api.backend import backend
+from api.crossing import backend
 from api.problems import Problem
 
 blueprint = Blueprint("page", __name__)

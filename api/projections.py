@@ -5,7 +5,8 @@ from collections.abc import Callable
 import msgspec
 from quart import Blueprint, Response
 
-from api.backend import Backend, backend, crossing
+from api.backend import Backend
+from api.crossing import backend, crossing
 from api.messages import Nothing, answer, optional_body
 from api.openapi import Description, describe
 from api.sessions import context, current_admin

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from quart import Blueprint, Response
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.messages import Fresh, Nothing, answer, body, optional_body, query
 from api.openapi import Description, describe
 from api.projections import Asked

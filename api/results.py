@@ -2,17 +2,19 @@
 
 import asyncio
 import contextlib
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from api.backend import Backend
 from api.live_streams import LiveStreams
 from api.ports import Inbox
 from api.views import ExecutionView, status_view
 from application.executions import Accepted
-from application.frames import decode_frames, one_stream
-from application.ports import STDERR, STDOUT, Seals
+from application.frames import STREAMS, decode_frames, one_stream
+from application.ports import Seals
 from projections import execution_status
 from projections.execution_status import FINISHED, ExecutionStatus
 from projections.projection import Notice
@@ -25,12 +27,14 @@ SHOWN_BYTES = 1_000_000
 class Result(ExecutionView, frozen=True, kw_only=True):
     """A run that has ended, with what it wrote.
 
-    The output is the first million bytes of each stream, read as UTF-8; `/executions/{id}/output/{stream}` has all of
-    it, to the byte.
+    The output is the first million bytes of each stream, read as UTF-8.
     """
 
     stdout: str
     stderr: str
+    cut: Annotated[
+        dict[str, str], Meta(description="Each stream of which this is not all, with the address of all of it.")
+    ]
 
 
 class AcceptedAndEnded(Accepted, frozen=True):
@@ -69,5 +73,12 @@ async def _end_is_heard(inbox: Inbox) -> None:
 
 def _result(run: ExecutionStatus, seals: Seals) -> Result:
     frames = decode_frames(seals.open(run.output)) if run.output else []
-    text = {stream: one_stream(frames, stream)[:SHOWN_BYTES].decode(errors="replace") for stream in (STDOUT, STDERR)}
-    return Result(**msgspec.structs.asdict(status_view(run)), stdout=text[STDOUT], stderr=text[STDERR])
+    written = {name: one_stream(frames, number) for name, number in STREAMS.items()}
+    shown = {name: content[:SHOWN_BYTES].decode(errors="replace") for name, content in written.items()}
+    cut = [name for name, content in written.items() if len(content) > SHOWN_BYTES]
+    return Result(
+        **msgspec.structs.asdict(status_view(run)),
+        stdout=shown["stdout"],
+        stderr=shown["stderr"],
+        cut={name: f"/api/v1/executions/{run.id}/output/{name}" for name in cut},
+    )

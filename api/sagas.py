@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.messages import Nothing, PageQuery, answer, optional_body, query
 from api.openapi import Description, describe
 from api.projections import Asked

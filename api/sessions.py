@@ -6,7 +6,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import inject
 from quart import Response, g, request
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.problems import Problem
 from application.accounts import SESSION_LIFETIME, Account, NotLoggedIn
 from application.ports import Context

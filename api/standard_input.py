@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response
 
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.executions import check_owner
 from api.messages import answer, body
 from api.openapi import Description, describe
@@ -18,7 +18,9 @@ from domain.standard_input import BYTES
 
 blueprint = Blueprint("standard_input", __name__, url_prefix="/api/v1")
 
-Offset = Meta(ge=0, le=LAST_POSITION, description="How many bytes were given before.")
+Offset = Meta(
+    ge=0, le=LAST_POSITION, description="How many bytes were given before, without the `stdin` of the request."
+)
 EXAMPLE = {"text": "Ann\n", "offset": 0}
 
 

@@ -8,7 +8,7 @@ import msgspec
 from quart import Blueprint, Response
 
 from api.all_executions import OwnedView, owned_view
-from api.backend import backend, crossing
+from api.crossing import backend, crossing
 from api.events import EventView, event_view
 from api.messages import Fresh, PageQuery, answer, query
 from api.openapi import Description, describe

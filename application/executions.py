@@ -221,8 +221,7 @@ class Executions:
     def _runtime(self, language: str, version: str | None) -> Runtime:
         found = self._runtimes.find(language, version)
         if found is None:
-            wanted = " ".join(filter(None, [language, version]))
-            raise UnknownLanguage(f"{wanted!r} cannot run here; GET /api/v1/runtimes lists what can.")
+            raise UnknownLanguage(_why_not(language, version, self._runtimes.versions(language)))
         return found
 
     def _check_network(self, is_asked_for: bool) -> None:
@@ -249,6 +248,21 @@ class Executions:
             timestamp=context.at,
             network=request.network,
         )
+
+
+def _why_not(language: str, version: str | None, versions: Mapping[str, str | None]) -> str:
+    """Why this cannot run here and what to do, from all versions of the language with why not."""
+    wanted = " ".join(filter(None, [language, version]))
+    can_run = [one for one, why_not in versions.items() if why_not is None]
+    reason = versions.get(version or [*versions, ""][-1])
+    ways = [
+        *(["Install it for all users"] if reason else []),
+        *([f"ask for {language} {can_run[-1]}"] if can_run else []),
+        "see what can run by `runledger runtimes list` or GET /api/v1/runtimes",
+    ]
+    why = reason or f"there is no such {'version' if versions else 'language'}."
+    way = ", or ".join(ways)
+    return f"{wanted!r} cannot run here: {why} {way[0].upper()}{way[1:]}."
 
 
 def _check(request: RunRequest) -> None:

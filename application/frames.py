@@ -4,7 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from application.ports import Output
+from application.ports import STDERR, STDOUT, Output
+
+STREAMS = {"stdout": STDOUT, "stderr": STDERR}
+"""By their names."""
 
 _decoder = msgspec.msgpack.Decoder(list[tuple[int, int, bytes]])
 

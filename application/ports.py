@@ -484,3 +484,6 @@ class LiveOutput(Protocol):
 class Runtimes(Protocol):
     def find(self, language: str, version: str | None) -> Runtime | None:
         """The newest one that can run here when no version is named; None when there is none."""
+
+    def versions(self, language: str) -> Mapping[str, str | None]:
+        """Of a language, oldest first, each with why it cannot run here if it cannot; empty where there is none."""

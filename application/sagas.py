@@ -7,9 +7,9 @@ from uuid import UUID
 import msgspec
 
 from application.executions import Executions
-from application.ports import Context, EventLog, Recorded
+from application.ports import Context, EventLog, Recorded, StreamNotFound
 from domain.execution import Execution, Status
-from domain.saga import Saga, Step, step_of
+from domain.saga import Saga, Step, saga_of, step_of
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class Sagas:
 
     def view(self, id: UUID) -> SagaView:
         """Raises StreamNotFound."""
-        saga = self._log.load(Saga, id)
+        saga = self._saga(id)
         run = self._log.load(Execution, saga.execution)
         events = [*self._log.history(saga.execution), *self._log.history(id)]
         return SagaView(
@@ -64,7 +64,19 @@ class Sagas:
 
     def cancel(self, context: Context, id: UUID) -> int:
         """Ask its run to end. Returns the position of the request. Raises StreamNotFound or ExecutionEnded."""
-        return self._executions.cancel(context, self._log.load(Saga, id).execution)
+        return self._executions.cancel(context, self._saga(id).execution)
+
+    def _saga(self, id: UUID) -> Saga:
+        """Raises StreamNotFound; where this is the id of a run, it names the run's saga."""
+        try:
+            return self._log.load(Saga, id)
+        except StreamNotFound as missing:
+            events = self._log.history(id)
+            if not (events and isinstance(events[0].data, Execution.Requested)):
+                raise
+            its_own = saga_of(id)
+            hint = f"its saga is {its_own}" if self._log.history(its_own) else "it has no saga until it gets a place"
+            raise StreamNotFound(f"There is no saga {id}. This is a run; {hint}.") from missing
 
 
 def passed(events: Sequence[Recorded]) -> Iterator[Passed]:

@@ -15,6 +15,9 @@ class Aggregate(eventsourcing.domain.Aggregate):
     name: ClassVar[str]
     """How the kind is called in event types, as `name.Event`; never changed once events of it exist."""
 
+    word: ClassVar[str] = ""
+    """What people call one, where that is another word than the name."""
+
     @property
     def lane_key(self) -> UUID:
         """What decides the lane: all streams with one key are ordered among themselves."""

@@ -64,7 +64,7 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExecutionEnded(DomainError):
-    """The run has ended already; start a new one instead."""
+    """The run has ended already; it can be run again."""
 
 
 class NotEnded(DomainError):
@@ -79,6 +79,7 @@ class Execution(Aggregate):
     """One run of a script."""
 
     name = "Execution"
+    word = "run"
 
     class Requested(Aggregate.Created):
         class_version = 2
@@ -261,4 +262,4 @@ class Execution(Aggregate):
 
     def _check_open(self) -> None:
         if self.status.is_final:
-            raise ExecutionEnded
+            raise ExecutionEnded(f"The run has ended already, as {self.status.value}; it can be run again.")

@@ -30,6 +30,7 @@ struct options {
     const char *supervisor;
     char *proxy[PROXY_WORDS + 2]; /* and the run's uid, and the final NULL */
     int proxy_words;
+    const char *files[FILES_MAX + 1]; /* and the final NULL */
     char **bwrap;
 };
 
@@ -72,6 +73,17 @@ static void add_word(struct options *options, char *word)
     options->proxy[options->proxy_words++] = word;
 }
 
+static void add_file(struct options *options, const char *content)
+{
+    int count = 0;
+
+    while (options->files[count])
+        count++;
+    if (count == FILES_MAX)
+        fail("too many files");
+    options->files[count] = content;
+}
+
 static struct options parse(int argc, char **argv)
 {
     static const struct option names[] = {
@@ -79,7 +91,8 @@ static struct options parse(int argc, char **argv)
         {"slots-folder", 1, 0, 's'}, {"slots", 1, 0, 'n'},
         {"uids-folder", 1, 0, 'd'}, {"uids", 1, 0, 'i'}, {"first-uid", 1, 0, 'u'},
         {"memory", 1, 0, 'm'}, {"pids", 1, 0, 'p'},         {"cpu-quota", 1, 0, 'c'}, {"cgroup-version", 1, 0, 'v'},
-        {"cgroup", 1, 0, 'g'}, {"supervisor", 1, 0, 'b'},   {"proxy", 1, 0, 'x'}, {0}};
+        {"cgroup", 1, 0, 'g'}, {"supervisor", 1, 0, 'b'},   {"proxy", 1, 0, 'x'},
+        {"file", 1, 0, 'o'}, {0}};
     static struct options options;
 
     for (int name; (name = getopt_long(argc, argv, "+", names, NULL)) != -1;)
@@ -98,6 +111,7 @@ static struct options parse(int argc, char **argv)
         case 'g': add_parent(&options.parents, optarg); break;
         case 'b': options.supervisor = optarg; break;
         case 'x': add_word(&options, optarg); break;
+        case 'o': add_file(&options, optarg); break;
         default: exit(2);
         }
     options.bwrap = argv + optind;
@@ -215,7 +229,7 @@ static void run(struct options *options)
         undo(options->folder, &cgroup, "cannot make a cgroup");
     int ready = become_daemon();
     struct child child = launch(
-        &(struct launch){options->supervisor, options->bwrap, uid, &cgroup, proxy_of(options, uid)});
+        &(struct launch){options->supervisor, options->bwrap, uid, &cgroup, proxy_of(options, uid), options->files});
     if (child.pid < 0)
         undo(options->folder, &cgroup, "cannot start bwrap");
     let_go_of_caller(ready);

@@ -69,13 +69,16 @@ void spool_reopen(struct spool *spool); /* counts what is there and cuts off hal
 int spool_append(struct spool *spool, const struct head *head, const void *data); /* -1 with errno */
 void spool_end(struct spool *spool, struct end *end, const char *reason);
 
-/* launch.c */
+/* launch.c: bwrap finds each of the files it is to copy at a descriptor of its own. */
+enum { FIRST_FILE_FD = 5, FILES_MAX = 4 };
+
 struct launch {
     const char *supervisor; /* its program file */
     char **bwrap;           /* command line; to it is added where the supervisor is */
     uid_t uid;              /* what bwrap runs as; 0: as we are */
     const struct cgroup *cgroup;
     char **proxy; /* command line of the network's way out; NULL: there is none */
+    const char *const *files; /* their contents, up to a NULL */
 };
 
 struct child {

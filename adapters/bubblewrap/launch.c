@@ -1,5 +1,5 @@
-/* Starts bwrap: in the run's cgroup, as an unprivileged user, with an empty environment and four descriptors; where the
- * run has network, also its proxy, and a socket between them. */
+/* Starts bwrap: in the run's cgroup, as an unprivileged user, with an empty environment, four descriptors, and one for each
+ * file that it is to copy; where the run has network, also its proxy, and a socket between them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -64,9 +64,36 @@ static _Noreturn void become_proxy(const struct launch *launch, pid_t keeper, in
     become(launch->proxy);
 }
 
+/* Above the numbers that bwrap gets, so that no dup2 overwrites another's source. */
+static int out_of_the_way(int fd)
+{
+    int moved = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 10);
+
+    if (fd >= 0)
+        close(fd);
+    return moved;
+}
+
+/* The pipe holds all of it, so that nobody has to stay and write. */
+static void leave_at(int fd, const char *content)
+{
+    ssize_t size = (ssize_t)strlen(content);
+    int ends[2];
+
+    if (pipe(ends) < 0)
+        give_up("cannot make a pipe");
+    for (int i = 0; i < 2; i++)
+        ends[i] = out_of_the_way(ends[i]);
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    if (write(ends[1], content, (size_t)size) != size || dup2(ends[0], fd) < 0)
+        give_up("cannot pass a file on");
+}
+
 static _Noreturn void become_bwrap(const struct launch *launch, pid_t keeper, int commands, int frames, int log,
                                    int supervisor, int way_out)
 {
+    int next = FIRST_FILE_FD;
+
     join(launch, log);
     drop_to(launch->uid);
     die_with(keeper);
@@ -77,18 +104,12 @@ static _Noreturn void become_bwrap(const struct launch *launch, pid_t keeper, in
     dup2(supervisor, SUPERVISOR_FD);
     if (way_out >= 0)
         dup2(way_out, WAY_OUT_FD);
-    syscall(SYS_close_range, (way_out >= 0 ? WAY_OUT_FD : SUPERVISOR_FD) + 1, ~0U, 0);
+    else
+        close(WAY_OUT_FD);
+    for (const char *const *content = launch->files; *content; content++)
+        leave_at(next++, *content);
+    syscall(SYS_close_range, next, ~0U, 0);
     become(launch->bwrap);
-}
-
-/* Above the four numbers that bwrap gets, so that no dup2 overwrites another's source. */
-static int out_of_the_way(int fd)
-{
-    int moved = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 10);
-
-    if (fd >= 0)
-        close(fd);
-    return moved;
 }
 
 /* Starts the proxy; gives the supervisor's end of the socket to it, or -1. */

@@ -16,3 +16,6 @@ class LocalRuntimes:
     def find(self, language: str, version: str | None) -> Runtime | None:
         named = (row for row in reversed(ROWS) if row.language == language and version in {None, row.version})
         return next((row for row in named if missing_because(row) is None), None)
+
+    def versions(self, language: str) -> dict[str, str | None]:
+        return {row.version: missing_because(row) for row in ROWS if row.language == language}

@@ -13,7 +13,7 @@ from uuid import uuid4
 from adapters.bubblewrap import keeper
 from adapters.bubblewrap.catalogue import Interpreter, NotInstalled, locate
 from adapters.bubblewrap.cgroups import NO_CGROUP, Cgroups, find_cgroups
-from adapters.bubblewrap.command import bwrap_command
+from adapters.bubblewrap.command import FILES, bwrap_command
 from adapters.bubblewrap.network import PROXY_BYTES, PROXY_THREADS, proxy_command, with_proxy
 from adapters.bubblewrap.problems import NO_BWRAP, NOT_BUILT, find_problems
 from adapters.supervisor.build import KEEPER, SUPERVISOR
@@ -69,7 +69,7 @@ class BubblewrapSandbox:
         interpreter = _locate(job.runtime)
         command = [*job.runtime.command[:-1], str(interpreter.path)]
         options = [*self._place_options(job.sandbox), *_limit_options(job), *self._network_options(job)]
-        bwrap = bwrap_command(self._bwrap, job.limits, interpreter.prefix, network=job.network)
+        bwrap = bwrap_command(self._bwrap, job.limits, interpreter.prefix, network=job.network, files=list(FILES))
         keeper.run(options, bwrap, encode_job(with_proxy(job) if job.network else job, command))
 
     def free_slots(self) -> int:
@@ -147,6 +147,8 @@ class BubblewrapSandbox:
         yield from ("--cgroup-version", str(cgroups.version))
         for parent in cgroups.parents:
             yield from ("--cgroup", str(parent))
+        for content in FILES.values():
+            yield from ("--file", content)
 
     def _network_options(self, job: Job) -> Iterator[str]:
         if job.network and not self._hosts:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from adapters import etc
 from adapters.supervisor.records import WORK
 from application.ports import Job, Runtime
 from domain.execution import Limits, Outcome, Status
@@ -41,6 +42,12 @@ CANNOT_START = {"CreateContainerError", "CreateContainerConfigError", "RunContai
 CANNOT_PULL = {"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 
 
+FILES = {"passwd": etc.passwd, "group": etc.group}
+"""In /etc, by its uid, which no image can know; /etc/hosts is Kubernetes' own."""
+ETC = "etc"
+"""The volume that shows them: they come as annotations, and neither a ConfigMap nor a right is needed."""
+
+
 class Place(msgspec.Struct, frozen=True):
     """How pods are on this cluster."""
 
@@ -73,20 +80,21 @@ def pod_of(job: Job, place: Place) -> Pod:
         "metadata": {
             "name": job.sandbox,
             "labels": {LABEL: job.sandbox, STATE: State.WAITING, **({NETWORK: GRANTED} if job.network else {})},
+            "annotations": {_annotation(name): content(uid) for name, content in FILES.items()},
         },
         "spec": {
             "restartPolicy": "Never",
             "serviceAccountName": NOBODY,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "hostname": "sandbox",
+            "hostname": etc.NAME,
             "tolerations": [_for_a_while(taint) for taint in ("not-ready", "unreachable")],
             **({"runtimeClassName": place.runtime_class} if place.runtime_class else {}),
             **({"hostUsers": False} if place.user_namespaces else {}),
             "activeDeadlineSeconds": int(job.limits.wall_seconds) + NET_SECONDS,
             "terminationGracePeriodSeconds": SECONDS_TO_LEAVE,
             "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "volumes": [_in_memory(name, job.limits.disk_bytes) for name in folders],
+            "volumes": [*(_in_memory(name, job.limits.disk_bytes) for name in folders), _etc()],
             "containers": [
                 {
                     "name": "run",
@@ -97,7 +105,10 @@ def pod_of(job: Job, place: Place) -> Pod:
                     "terminationMessagePath": LAST_WORDS,
                     "stdin": True,
                     "stdinOnce": False,
-                    "volumeMounts": [{"name": name, "mountPath": path} for name, path in folders.items()],
+                    "volumeMounts": [
+                        *({"name": name, "mountPath": path} for name, path in folders.items()),
+                        *map(_etc_mount, FILES),
+                    ],
                     "resources": _resources(job.limits),
                     "securityContext": {
                         "runAsUser": uid,
@@ -147,6 +158,22 @@ def _for_a_while(taint: str) -> dict[str, Any]:
 
 def _in_memory(name: str, size: int) -> dict[str, Any]:
     return {"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": str(size)}}
+
+
+def _annotation(file: str) -> str:
+    return f"runledger.dev/{file}"
+
+
+def _etc_mount(file: str) -> dict[str, Any]:
+    return {"name": ETC, "mountPath": f"/etc/{file}", "subPath": file, "readOnly": True}
+
+
+def _etc() -> dict[str, Any]:
+    items = [
+        {"path": name, "mode": 0o444, "fieldRef": {"fieldPath": f"metadata.annotations['{_annotation(name)}']"}}
+        for name in FILES
+    ]
+    return {"name": ETC, "downwardAPI": {"items": items}}
 
 
 def _resources(limits: Limits) -> dict[str, Any]:

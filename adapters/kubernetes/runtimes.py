@@ -12,3 +12,6 @@ class ClusterRuntimes:
     def find(self, language: str, version: str | None) -> Runtime | None:
         named = (row for row, _ in reversed(self.rows) if row.language == language)
         return next((row for row in named if version in {None, row.version}), None)
+
+    def versions(self, language: str) -> dict[str, str | None]:
+        return {row.version: None for row in ROWS if row.language == language}

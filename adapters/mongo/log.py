@@ -155,8 +155,8 @@ def _aggregate(kind: type[A], stream: UUID, history: Sequence[Recorded]) -> A:
     for recorded in history:
         aggregate = recorded.data.mutate(aggregate)
     if not isinstance(aggregate, kind):
-        words = " ".join(re.findall("[A-Z][a-z]+", kind.name)).lower()
-        raise StreamNotFound(f"There is no {words} {stream}.")
+        word = kind.word or " ".join(re.findall("[A-Z][a-z]+", kind.name)).lower()
+        raise StreamNotFound(f"There is no {word} {stream}.")
     return aggregate
 
 

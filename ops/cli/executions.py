@@ -72,7 +72,8 @@ def show(
 
 
 def _print_output(container: "Api", events: "Sequence[Recorded]", stream: Stream) -> None:
-    from api.executions import STREAMS, output_of  # noqa: PLC0415
+    from api.executions import output_of  # noqa: PLC0415
+    from application.frames import STREAMS  # noqa: PLC0415
     from domain.execution import Execution  # noqa: PLC0415
 
     finished = events[-1].data

@@ -16,7 +16,7 @@ from api.views import ExecutionView
 from application.ports import STDERR, STDOUT, Context, LogUnavailable
 from domain.execution import ExecutionEnded, Status
 from ops.cli.live_input import LiveInput
-from ops.cli.output import NOT_RUN, Failed, close, print_json, say
+from ops.cli.output import CUT, NOT_RUN, Failed, close, print_json, say
 
 TIMED_OUT, KILLED = 124, 137
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -25,13 +25,13 @@ LEAVE_SECONDS = 10.0
 
 
 class Interruption:
-    """What ends this command early: a signal, or a reader who has gone. It asks the run to end, too.
+    """What ends this command early: a signal, or output that cannot be written. It asks the run to end, too.
 
-    The run's end is waited for and told; a second signal leaves at once.
+    The run's end is waited for and told; a second signal leaves at once. `code` is then this command's exit code.
     """
 
     def __init__(self, backend: Backend) -> None:
-        self.signal: signal.Signals | None = None
+        self.code: int | None = None
         self.execution: asyncio.Future[UUID] = asyncio.get_running_loop().create_future()
         self._backend = backend
 
@@ -39,36 +39,37 @@ class Interruption:
         """To the signals; one that whoever started this command ignores (`nohup`) stays ignored."""
         for number in ENDS:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                asyncio.get_running_loop().add_signal_handler(number, self.hear, number)
+                asyncio.get_running_loop().add_signal_handler(number, self._hear, number)
 
-    def hear(self, number: signal.Signals) -> None:
-        if self.signal:
-            say("runledger: left before the run's end was known; `runledger executions list` tells it")
-            leave(number)
-        self.signal = number
-        self._ending = asyncio.ensure_future(self._end(number))
+    def _hear(self, number: signal.Signals) -> None:
+        if self.code is None:
+            self.begin(number.name, 128 + number)
+            return
+        say("runledger: left before the run's end was known; `runledger executions list` tells it")
+        os._exit(128 + number)
 
-    async def _end(self, number: signal.Signals) -> None:
+    def begin(self, why: str, code: int) -> None:
+        """Nothing, where it has begun already."""
+        if self.code is None:
+            self.code = code
+            self._ending = asyncio.ensure_future(self._end(why, code))
+
+    async def _end(self, why: str, code: int) -> None:
         execution = await self.execution
-        say(f"runledger: {number.name}: run {execution} is asked to end")
+        say(f"runledger: {why}: run {execution} is asked to end")
         try:
             await self._backend.cross(self._backend.executions.cancel, self._context(), execution)
         except ExecutionEnded:
             return  # the stream tells how
         except LogUnavailable as problem:
             say(f"runledger: the run may go on: {problem} Cancel it with `runledger executions cancel {execution}`.")
-            leave(number)
+            os._exit(code)
         await asyncio.sleep(LEAVE_SECONDS)
         say(f"runledger: the run has not ended yet; `runledger executions show {execution}` tells when it has")
-        leave(number)
+        os._exit(code)
 
     def _context(self) -> Context:
         return Context("operator", self._backend.clock.now(), uuid4())
-
-
-def leave(number: signal.Signals) -> None:
-    """At once, whatever still waits for an answer here."""
-    os._exit(128 + number)
 
 
 class Terminal:
@@ -144,7 +145,7 @@ async def follow(
     finally:
         for task in beside:
             task.cancel()
-    return 128 + interruption.signal if interruption.signal else code
+    return code if interruption.code is None else interruption.code
 
 
 async def _show(backend: Backend, stream: ExecutionStream, terminal: Terminal, interruption: Interruption) -> int:
@@ -155,7 +156,7 @@ async def _show(backend: Backend, stream: ExecutionStream, terminal: Terminal, i
                 if message.event == "output":
                     await _pass_on(terminal, message, interruption)
                 elif message.event == "result_stored":
-                    return terminal.finish(message.data, interruption.signal is not None)
+                    return terminal.finish(message.data, interruption.code is not None)
         finally:
             reminding.cancel()
     return NOT_RUN
@@ -166,9 +167,8 @@ async def _pass_on(terminal: Terminal, message: Message, interruption: Interrupt
     try:
         await asyncio.to_thread(terminal.show, message)
     except OSError as problem:
-        say(f"runledger: the output cannot be written: {problem.strerror}")
-        if not interruption.signal:
-            interruption.hear(signal.SIGPIPE)
+        code = CUT if isinstance(problem, BrokenPipeError) else NOT_RUN
+        interruption.begin(f"the output cannot be written: {problem.strerror}", code)
 
 
 async def _remind(inbox: Inbox) -> None:

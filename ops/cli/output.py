@@ -24,7 +24,7 @@ NOT_RUN = 125
 """The exit code of `run` when the script was never run."""
 
 CUT = 128 + signal.SIGPIPE
-"""The exit code when whoever read the output has gone, as a shell has it, or it could not be written."""
+"""The exit code when whoever read the output has gone, as a shell has it."""
 
 
 class Failed(Exception):
@@ -35,11 +35,15 @@ class Failed(Exception):
         self.code = code
 
 
+class Unwritten(Failed):
+    """Stdout cannot be written, and not because whoever read it has gone."""
+
+
 @contextmanager
 def printing() -> Iterator[None]:
     """What is written to stdout in it is out at its end.
 
-    Raises BrokenPipeError where whoever read it has gone, and Failed where it cannot be written for another reason.
+    Raises BrokenPipeError where whoever read it has gone, and Unwritten where there is another reason.
     """
     try:
         yield
@@ -48,7 +52,7 @@ def printing() -> Iterator[None]:
         raise
     except OSError as error:
         close(sys.stdout)
-        raise Failed(f"stdout cannot be written: {error.strerror}.", code=CUT) from error
+        raise Unwritten(f"stdout cannot be written: {error.strerror}.") from error
 
 
 def print_json(value: Any) -> None:
@@ -83,9 +87,9 @@ def print_drawn(drawing: "RenderableType") -> None:
     from rich.console import Console  # noqa: PLC0415
 
     console = Console(soft_wrap=True, width=UNLIMITED)
-    with console.capture() as drawn:  # it would end the process itself where nobody reads it
-        console.print(drawing)
     with printing():
+        with console.capture() as drawn:  # it would end the process itself where nobody reads it
+            console.print(drawing)
         sys.stdout.write(drawn.get())
 
 

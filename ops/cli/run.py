@@ -1,17 +1,19 @@
 """Running a script."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 from uuid import UUID
 
 import msgspec
 import typer
 
 from ops.cli.access import Data, api, load_settings, operator
-from ops.cli.output import NOT_RUN, AsJson, Failed, print_json, print_line, say
+from ops.cli.limits import Cpus, Disk, Memory, Output, Pids, Timeout, in_options, wishes
+from ops.cli.output import NOT_RUN, AsJson, Failed, Unwritten, print_json, print_line, say
 
 if TYPE_CHECKING:
     from application.executions import RunRequest
@@ -24,10 +26,18 @@ LANGUAGES = {".py": "python", ".js": "node", ".rb": "ruby", ".sh": "bash", ".bas
 def run(
     file: Annotated[str, typer.Argument(help="The script, or - for stdin.")],
     language: Annotated[str | None, typer.Option(help="Else by the file's ending.")] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Of the language, as `runtimes list` has it; else the newest that can run.")
+    ] = None,
     stdin: Annotated[
         str | None, typer.Option(help="A file for the script's stdin, or - to pass on this one as it comes.")
     ] = None,
-    timeout: Annotated[float | None, typer.Option(help="Wall time in seconds.")] = None,
+    timeout: Timeout = None,
+    cpus: Cpus = None,
+    memory: Memory = None,
+    pids: Pids = None,
+    output: Output = None,
+    disk: Disk = None,
     env: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for the script; any number of times.")
     ] = None,
@@ -43,22 +53,45 @@ def run(
     ended it.
 
     Ctrl-C, SIGTERM, SIGHUP and a reader of the output who goes away (`| head`)
-    cancel the run; the exit code is then 130, 143, 129 or 141. A second signal
-    leaves without waiting for the end. With --detach the run goes on.
+    cancel the run; the exit code is then 130, 143, 129 or 141; it is 125 where a
+    full disk takes no output. A second signal leaves without waiting for the end.
+    With --detach the run goes on.
+
+    SIZE is a number of bytes, or such as 64K, 256M and 1G. A limit that is not
+    named is the default one; none can be above what the installation allows.
     """
     is_live = stdin == "-" and not detach
-    request = msgspec.structs.replace(_request(file, language, stdin, timeout, env or [], is_live), network=network)
+    limits = wishes(
+        wall_seconds=timeout, cpus=cpus, memory_bytes=memory, pids=pids, output_bytes=output, disk_bytes=disk
+    )
+    request = msgspec.structs.replace(
+        _request(file, language, stdin, env or [], is_live), version=version, limits=limits, network=network
+    )
     settings = load_settings(data=data)
     try:
         container = api(settings)
     except Failed as failure:
         raise Failed(str(failure), NOT_RUN) from failure
-    if not detach:
-        sys.exit(asyncio.run(_follow(container, request, as_json, is_live)))
-    execution = _accept(container, request)
+    try:
+        if not detach:
+            _leave(asyncio.run(_follow(container, request, as_json, is_live)))
+        _tell(_accept(container, request), as_json)
+    except Unwritten as failure:
+        raise Failed(str(failure), NOT_RUN) from failure
+
+
+def _leave(code: int) -> NoReturn:
+    """At once: all is written, and the threads that are left have nothing to end.
+
+    Python would wait for those of the store's client, which look only each half second whether they should.
+    """
+    os._exit(code)
+
+
+def _tell(execution: UUID, as_json: bool) -> None:
     try:
         print_json({"id": execution, "status": "queued"}) if as_json else print_line(execution)
-    except OSError:
+    except (OSError, Unwritten):
         say(f"runledger: run {execution} goes on")
         raise
 
@@ -79,13 +112,13 @@ async def _follow(container: "Api", request: "RunRequest", as_json: bool, is_liv
     return await follow(container.backend(), lambda: _accept(container, request), as_json, live_input)
 
 
-def _request(
-    file: str, language: str | None, stdin: str | None, timeout: float | None, env: Sequence[str], is_live: bool
-) -> "RunRequest":
-    from application.executions import LimitWishes, RunRequest  # noqa: PLC0415
+def _request(file: str, language: str | None, stdin: str | None, env: Sequence[str], is_live: bool) -> "RunRequest":
+    from application.executions import RunRequest  # noqa: PLC0415
 
     if file == "-" and stdin == "-":
         raise Failed("The script and its stdin cannot both come from stdin; name a file for one of them.", code=2)
+    if Path(file).is_dir():
+        raise Failed(f"{file} is a folder; name the file in it that is to run.", NOT_RUN)
     language = language or LANGUAGES.get(Path(file).suffix)
     if language is None:
         raise Failed(f"The ending of {file} does not tell its language; name it with --language.", code=2)
@@ -93,7 +126,6 @@ def _request(
         language=language,
         script=_text(file),
         stdin=_text(stdin) if stdin and not is_live else None,
-        limits=LimitWishes(wall_seconds=timeout) if timeout is not None else None,
         env=dict(map(_variable, env)) or None,
     )
 
@@ -124,6 +156,7 @@ def _is_text(content: bytes) -> bool:
 
 
 def _accept(container: "Core", request: "RunRequest") -> UUID:
+    from application.executions import InvalidRequest  # noqa: PLC0415
     from application.ports import LogUnavailable  # noqa: PLC0415
     from domain.aggregate import DomainError  # noqa: PLC0415
     from ops.store import ADMIN  # noqa: PLC0415
@@ -133,5 +166,7 @@ def _accept(container: "Core", request: "RunRequest") -> UUID:
         raise Failed("There is no admin account yet; start Runledger once with `runledger up`.", NOT_RUN)
     try:
         return container.executions().request(operator(container), owner.id, request).execution_id
+    except InvalidRequest as wrong:
+        raise Failed(f"Not run: {in_options(str(wrong))}.", code=2) from wrong
     except (DomainError, LogUnavailable) as refused:
-        raise Failed(f"Not run: {refused}", NOT_RUN) from refused
+        raise Failed(f"Not run: {in_options(str(refused))}", NOT_RUN) from refused

@@ -70,7 +70,7 @@ def _told(ask: "Callable[[], T]", saga: UUID) -> "T":
 
     try:
         return ask()
-    except StreamNotFound:
-        raise Failed(f"There is no saga {saga}.") from None
+    except StreamNotFound as missing:
+        raise Failed(str(missing)) from None
     except ExecutionEnded as refused:
         raise Failed(f"Saga {saga} cannot be cancelled: {refused}") from None

@@ -62,6 +62,18 @@ class SandboxContract(Running):
         assert isinstance(end, Ended)
         assert 0.5 <= (end.at - start.at).total_seconds() < 1.5
 
+    def test_whoever_runs_there_and_the_machine_have_names(self):
+        frames = self.run(b"""
+import getpass, grp, os, pwd, socket
+me = pwd.getpwuid(os.getuid())
+print(getpass.getuser(), me.pw_name, grp.getgrgid(os.getgid()).gr_name, me.pw_dir, os.path.expanduser("~sandbox"))
+print(*[socket.gethostbyname(name) for name in ("localhost", socket.gethostname())])
+""")
+        who, where = output(frames).decode().splitlines()
+        assert who == "sandbox sandbox sandbox /work /work"
+        assert where.split()[0] == "127.0.0.1"
+        assert output(self.run(b"id -un; cd ~; pwd", runtime=self.bash)) == b"sandbox\n/work\n"
+
     def test_every_runtime_runs_its_own_example(self):
         for runtime in (self.python, self.bash):
             frames = self.run(runtime.example.encode(), runtime=runtime)

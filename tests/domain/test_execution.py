@@ -80,13 +80,13 @@ def test_an_ended_run_refuses_every_decision(decide):
     run = requested()
     run.finish(Outcome(Status.SUCCEEDED, "exited with code 0", exit_code=0), None, AT)
     arguments = {"create_sandbox": ("run-1", AT), "finish": (Outcome(Status.LOST, "lost"), None, AT)}
-    with pytest.raises(ExecutionEnded, match="has ended already"):
+    with pytest.raises(ExecutionEnded, match="has ended already, as succeeded;"):
         getattr(run, decide)(*arguments.get(decide, (AT,)))
     assert run.status is Status.SUCCEEDED
 
 
 def test_a_refusal_tells_what_to_do():
-    assert str(ExecutionEnded()) == "The run has ended already; start a new one instead."
+    assert str(ExecutionEnded()) == "The run has ended already; it can be run again."
 
 
 def test_an_ended_run_can_be_run_again_and_the_new_one_names_it():

@@ -50,6 +50,26 @@ def test_broken_json_is_told_as_such(api, content):
     assert "not valid JSON" in answer.json()["detail"]
 
 
+HALVES = [rb"\ud800", rb"\ud800 abc", rb"\udc00", rb"\ud800\ud800"]
+
+
+@pytest.mark.parametrize("path", ["/execute", "/execute/batch"])
+@pytest.mark.parametrize("half", HALVES)
+def test_half_of_a_surrogate_pair_is_told_as_such(api, half, path):
+    content = b'{"language":"python","script":"# ' + half + b'"}'
+    content = b'{"items":[' + content + b"]}" if path.endswith("batch") else content
+    answer = api.post(path, content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert "half of a surrogate pair" in answer.json()["detail"]
+
+
+def test_what_is_no_json_for_another_reason_is_not_told_as_half_a_pair(api):
+    for content in (rb'{"script": "\ud800"', rb'{"script": "\ud800", "env": ' + b"[" * 100_000):
+        answer = api.post("/execute", content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400
+        assert "half of" not in answer.json()["detail"]
+
+
 def test_another_content_type_is_told_what_to_send(api):
     answer = api.post("/execute", content=b"print(1)", headers={"Content-Type": "text/plain"})
     assert answer.status_code == 415

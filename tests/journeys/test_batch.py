@@ -110,8 +110,17 @@ def test_whoever_waits_gets_the_result_with_what_was_written(api):
     result = answer.json()["result"]
     assert answer.json()["execution_id"] == result["id"]
     assert (result["status"], result["exit_code"]) == ("failed", 3)
-    assert (result["stdout"], result["stderr"]) == ("out ž\n\ufffd", "err\n")
+    assert (result["stdout"], result["stderr"], result["cut"]) == ("out ž\n\ufffd", "err\n", {})
     assert api.get(f"/executions/{result['id']}").json()["status"] == "failed"
+
+
+def test_a_result_says_which_output_is_cut_and_where_all_of_it_is(api, running_system):
+    script = "import sys; print('x' * 1_200_000, end=''); print('y' * 1_000_000, end='', file=sys.stderr)"
+    result = api.post("/execute", params={"wait": 30}, json={"language": "python", "script": script}).json()["result"]
+    assert (len(result["stdout"]), len(result["stderr"])) == (1_000_000, 1_000_000)
+    assert list(result["cut"]) == ["stdout"], "stderr has just as much as is shown"
+    assert result["cut"]["stdout"] == f"/api/v1/executions/{result['id']}/output/stdout"
+    assert api.get(f"{running_system.url}{result['cut']['stdout']}").content == b"x" * 1_200_000
 
 
 def test_whoever_has_waited_long_enough_hears_that_it_goes_on(api):

@@ -14,6 +14,8 @@ import httpx
 import pytest
 
 from adapters.embedded.server import free_port
+from application.executions import LimitWishes
+from ops.cli.limits import OPTIONS
 from tests.journeys.conftest import execute, result_of
 from tests.system import CLI, System, running_on
 
@@ -62,9 +64,65 @@ def test_run_prints_all_of_a_fast_output(running_system):
 @pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf"])
 def test_a_time_limit_that_is_none_is_refused_and_nobody_waits_for_it(running_system, seconds):
     refused = run_script(running_system, "print(1)", f"--timeout={seconds}")
-    assert refused.returncode == 125
-    assert b"wall_seconds" in refused.stderr
+    assert refused.returncode == (125 if seconds == "inf" else 2), "none at all, or more than is allowed here"
+    assert refused.stderr.startswith(b"Not run: --timeout")
     assert run_script(running_system, "print(1)").stdout == b"1\n"
+
+
+def test_run_takes_the_version_and_every_limit_that_the_api_takes(running_system, api):
+    given = ["--timeout=7", "--cpus=0.5", "--memory=64M", "--pids=20", "--output=1000", "--disk=1m"]
+    (version, *_) = [
+        one["version"]
+        for one in api.get("/runtimes").json()["runtimes"]
+        if one["language"] == "python" and one["is_available"]
+    ]
+    run = run_script(running_system, "print(1)", "--version", version, *given, "--detach").stdout.decode().strip()
+    shown = json.loads(running_system.cli("executions", "show", run, "--json").stdout)
+    assert shown["version"] == version
+    assert shown["limits"] == {
+        "wall_seconds": 7.0,
+        "cpus": 0.5,
+        "memory_bytes": 64 << 20,
+        "pids": 20,
+        "output_bytes": 1000,
+        "disk_bytes": 1 << 20,
+    }
+    assert shown["limits"].keys() == OPTIONS.keys() == {*LimitWishes.__struct_fields__}
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "words"),
+    [
+        ("--memory=1M", 2, b"Not run: --memory: Expected `int` >= 16777216.\n"),
+        ("--memory=900G", 125, b"Not run: --memory is 966367641600; at most 1073741824 is allowed here.\n"),
+        ("--memory=lots", 2, b"'lots' is no size"),
+        ("--cpus=0", 2, b"Not run: --cpus: Expected `float` >= 0.01.\n"),
+        ("--disk=1K", 2, b"Not run: --disk: Expected `int` >= 65536.\n"),
+        ("--version=1.5", 125, b"'python 1.5' cannot run here: there is no such version. Ask for python 3."),
+    ],
+)
+def test_an_option_that_cannot_be_is_named_with_what_is_wrong(option, code, words, running_system):
+    refused = run_script(running_system, "print(1)", option)
+    assert refused.returncode == code
+    assert words in refused.stderr
+
+
+def test_a_version_that_is_not_installed_is_refused_with_the_reason_and_what_to_do(running_system, api):
+    missing = [one for one in api.get("/runtimes").json()["runtimes"] if not one["is_available"]]
+    assert missing, "25 versions are not installed anywhere"
+    for one in missing:
+        wanted = {"language": one["language"], "version": one["version"]}
+        told = api.post("/execute", json={**wanted, "script": "1"}).json()["detail"]
+        assert one["reason"] in told
+        assert "Install it for all users, or " in told
+    refused = run_script(running_system, "1", "--version", one["version"], language=one["language"])
+    assert (refused.returncode, refused.stderr.decode()) == (125, f"Not run: {told}\n")
+
+
+def test_a_folder_cannot_be_run(running_system, tmp_path):
+    refused = running_system.cli("run", tmp_path)
+    assert refused.returncode == 125
+    assert b"is a folder" in refused.stderr
 
 
 def test_tables_show_whole_ids(running_system, api):
@@ -129,7 +187,7 @@ def test_a_run_whose_output_is_cut_is_cancelled_and_the_exit_code_says_so(is_std
         said = b"" if is_stderr_cut_too else process.stderr.read()
     newest = json.loads(running_system.cli("executions", "list", "--limit", "1", "--json").stdout)[0]
     assert newest["status"] == "cancelled"
-    assert is_stderr_cut_too or (status_of(api, said), said.count(b"\n")) == ("cancelled", 3)
+    assert is_stderr_cut_too or (status_of(api, said), said.count(b"\n")) == ("cancelled", 2)
 
 
 def test_a_run_whose_output_has_no_room_is_cancelled_and_says_why(running_system, api):
@@ -143,9 +201,20 @@ def test_a_run_whose_output_has_no_room_is_cancelled_and_says_why(running_system
             timeout=60,
             check=False,
         )
-    assert done.returncode == 141
-    assert b"No space left on device" in done.stderr
+    assert done.returncode == 125
+    assert done.stderr.startswith(b"runledger: the output cannot be written: No space left on device: run ")
     assert status_of(api, done.stderr) == "cancelled"
+
+
+@pytest.mark.parametrize("option", ["--json", "--detach"])
+def test_what_has_no_room_after_the_run_was_accepted_is_told_with_125(option, running_system):
+    with Path("/dev/full").open("wb") as full:
+        command = [CLI, "run", "-", "--language", "python", option]
+        pipes = {"stdout": full, "stderr": subprocess.PIPE}
+        done = subprocess.run(command, input=b"", env=running_system.environment, timeout=60, check=False, **pipes)
+    assert done.returncode == 125
+    assert done.stderr.endswith(b"stdout cannot be written: No space left on device.\n")
+    assert (b"goes on" in done.stderr) == (option == "--detach")
 
 
 def test_a_signal_that_is_ignored_ends_nothing(running_system):
@@ -211,7 +280,7 @@ def test_executions_are_listed_shown_and_cancelled(running_system, api):
     assert [event["type"] for event in shown["events"]][-2:] == ["cancel_requested", "finished"]
     again = running_system.cli("executions", "cancel", run)
     assert again.returncode == 1
-    assert b"ended already" in again.stderr
+    assert b"ended already, as cancelled" in again.stderr
     assert running_system.cli("executions", "show", "nonsense").returncode == 2
 
 

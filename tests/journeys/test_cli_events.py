@@ -221,8 +221,16 @@ LISTED = (
 def test_output_that_cannot_be_written_is_told_in_a_line(command, running_system, run):
     with Path("/dev/full").open("wb") as full:
         done = running_system.cli(*command, stdout=full)
-    assert done.returncode == 141
+    assert done.returncode == 1
     assert done.stderr == b"stdout cannot be written: No space left on device.\n"
+
+
+def test_a_table_that_cannot_be_written_is_told_also_where_nothing_is_buffered(running_system, run):
+    environment = {**running_system.environment, "PYTHONUNBUFFERED": "1"}
+    with Path("/dev/full").open("wb") as full:
+        command = [CLI, "users", "list"]
+        done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, b"stdout cannot be written: No space left on device.\n")
 
 
 @pytest.mark.parametrize("command", LISTED, ids=" ".join)

@@ -136,7 +136,9 @@ def test_only_runs_that_wait_can_be_given_a_priority_and_only_by_admins(people, 
     waiting = sleeping(bob)
     assert bob.put(f"/admin/queue/{waiting}/priority", json={"priority": 1}).status_code == 403
     assert admin.put(f"/admin/queue/{waiting}/priority", json={"priority": 101}).status_code == 422
-    assert admin.put(f"/admin/queue/{uuid4()}/priority", json={"priority": 1}).status_code == 404
+    unknown = uuid4()
+    nothing = admin.put(f"/admin/queue/{unknown}/priority", json={"priority": 1})
+    assert (nothing.status_code, nothing.json()["detail"]) == (404, f"There is no run {unknown}.")
     cancel(bob, waiting)
     over = admin.put(f"/admin/queue/{waiting}/priority", json={"priority": 1})
     assert (over.status_code, "has ended already" in over.json()["detail"]) == (409, True)

@@ -65,9 +65,23 @@ def test_cancelling_a_saga_cancels_its_run(running_system, api, by):
     assert b"cannot be cancelled" in running_system.cli("sagas", "cancel", id).stderr
 
 
-def test_what_is_no_saga_is_not_found_and_sagas_are_for_admins(running_system, api):
+def test_what_is_no_saga_is_not_found(running_system, api):
     assert api.get(f"/admin/sagas/{uuid4()}").status_code == 404
     assert b"There is no saga" in running_system.cli("sagas", "show", uuid4()).stderr
+
+
+@pytest.mark.parametrize("command", ["show", "cancel"])
+def test_whoever_gives_a_run_for_its_saga_is_told_the_saga(command, running_system, api):
+    run = execute(api, "print(1)")
+    result_of(api, run)
+    told = f"There is no saga {run}. This is a run; its saga is {saga_of(api, run)['id']}."
+    assert running_system.cli("sagas", command, run).stderr.decode() == f"{told}\n"
+    path = f"/admin/sagas/{run}"
+    answer = api.get(path) if command == "show" else api.post(f"{path}/cancel")
+    assert (answer.status_code, answer.json()["detail"]) == (404, told)
+
+
+def test_sagas_are_for_admins(running_system):
     with running_system.client() as stranger:
         for method, path in (("GET", ""), ("GET", f"/{uuid4()}"), ("POST", f"/{uuid4()}/cancel")):
             assert stranger.request(method, f"/admin/sagas{path}").status_code == 401

@@ -698,7 +698,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Accept many runs by one commit. A wrong item is answered with its problem and changes nothing for the others. */
+        /**
+         * Accept many runs by one commit. A wrong item is answered with its problem and changes nothing for the others.
+         *
+         *         An `Idempotency-Key` holds for each item in its place: sent again, what was accepted is answered as it was, what was
+         *         refused or is new gets another try, and an item other than the accepted one is answered with a 409 problem.
+         */
         post: operations["execute_batch"];
         delete?: never;
         options?: never;
@@ -971,8 +976,7 @@ export interface components {
          * Result
          * @description A run that has ended, with what it wrote.
          *
-         *         The output is the first million bytes of each stream, read as UTF-8; `/executions/{id}/output/{stream}` has all of
-         *         it, to the byte.
+         *         The output is the first million bytes of each stream, read as UTF-8.
          */
         Result: {
             /** Format: uuid */
@@ -994,6 +998,10 @@ export interface components {
             position: number;
             stdout: string;
             stderr: string;
+            /** @description Each stream of which this is not all, with the address of all of it. */
+            cut: {
+                [key: string]: string;
+            };
         };
         /**
          * Status
