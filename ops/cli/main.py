@@ -85,17 +85,31 @@ app.command("worker")(running.worker)
 app.command("init", hidden=True)(running.init)
 
 
-def main() -> None:
-    """Run a command; a failure that can be told in words ends with exit code 1."""
+LASTING = {"up", "api", "worker"}
+"""Commands whose threads finish what they have begun."""
+
+
+def main() -> NoReturn:
+    """Run a command and end; a failure that can be told in words ends with exit code 1."""
     try:
         _check_text(sys.argv[1:])
         app()
+    except SystemExit as end:
+        _leave(end.code)
     except Failed as failure:
         _end(str(failure), failure.code)
     except Exception as error:
         if not _is_told(error):
             raise
         _end(str(error), 1)
+    _leave(0)
+
+
+def _leave(code: str | int | None) -> NoReturn:
+    """Without the threads of the store's client, which look only each half second whether they should end."""
+    if LASTING.intersection(sys.argv[1:2]) or isinstance(code, str):
+        sys.exit(code)
+    os._exit(code or 0)  # what prints has written all there is
 
 
 def _check_text(arguments: Sequence[str]) -> None:
@@ -133,4 +147,4 @@ def _is_told(error: Exception) -> bool:
 
 def _end(sentence: str, code: int) -> NoReturn:
     say(visible(sentence))
-    sys.exit(code)
+    _leave(code)

@@ -1,11 +1,10 @@
 """Running a script."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import msgspec
@@ -74,18 +73,10 @@ def run(
         raise Failed(str(failure), NOT_RUN) from failure
     try:
         if not detach:
-            _leave(asyncio.run(_follow(container, request, as_json, is_live)))
+            sys.exit(asyncio.run(_follow(container, request, as_json, is_live)))
         _tell(_accept(container, request), as_json)
     except Unwritten as failure:
         raise Failed(str(failure), NOT_RUN) from failure
-
-
-def _leave(code: int) -> NoReturn:
-    """At once: all is written, and the threads that are left have nothing to end.
-
-    Python would wait for those of the store's client, which look only each half second whether they should.
-    """
-    os._exit(code)
 
 
 def _tell(execution: UUID, as_json: bool) -> None:

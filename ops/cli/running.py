@@ -12,7 +12,7 @@ import typer
 from ops.cli import access
 from ops.cli.access import Data, load_settings
 from ops.cli.names import check_known
-from ops.cli.output import Failed
+from ops.cli.output import Failed, print_line
 from ops.settings import Settings
 from ops.up.refused import TOLD
 
@@ -79,7 +79,7 @@ def init() -> None:
     prepare_store(container)
     password = make_admin(container)
     if password:
-        sys.stdout.write(f"The first admin is `{ADMIN}`, the password {password} (shown this once).\n")
+        print_line(f"The first admin is `{ADMIN}`, the password {password} (shown this once).")
     container.journal().close()
 
 
