@@ -49,6 +49,15 @@ def test_a_run_has_them_and_is_opened_with_them_again(person: Person):
     expect(field(person, "Processes")).to_have_value("")
 
 
+def test_in_a_narrow_window_a_run_comes_into_view(new_person):
+    person = new_person(width=360, height=780)
+    opened(person)
+    expect(person.status).not_to_be_in_viewport()
+    person.run("print('here')")
+    expect(person.status).to_be_in_viewport()
+    expect(person.output).to_be_in_viewport()
+
+
 @pytest.mark.parametrize(
     ("label", "value", "words"),
     [
