@@ -2,10 +2,7 @@
 
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,28 +11,9 @@ from adapters.mongo.leases import Lease
 from tests.faults.processes import wait_until
 from tests.namespaces import IN_ITS_OWN_PIDS
 
-ROOT = Path(__file__).parents[2]
 ROLE = "role"
 STATE = {"position": 5}
 AT_ONCE_SECONDS = 1.0
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def start(mongo_server, database) -> Iterator[Start]:
-    """Starts another process that holds the role."""
-    started = []
-
-    def start(*wrapped: str) -> subprocess.Popen[str]:
-        command = [*wrapped, sys.executable, "-m", "tests.contracts.leasing", mongo_server.address, database.name, ROLE]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT))
-        assert started[-1].stdout.readline() == "holds\n"
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
 
 
 def killed(process: subprocess.Popen[str]) -> float:
@@ -47,7 +25,7 @@ def killed(process: subprocess.Popen[str]) -> float:
 
 
 def test_the_role_of_a_process_that_was_killed_here_is_free_at_once(start, database):
-    waiting, old = Lease(database, ROLE), start()
+    waiting, old = Lease(database, ROLE), start("leasing", ROLE)
     assert waiting.acquire() is None
     since = killed(old)
     assert waiting.acquire() == STATE
@@ -56,13 +34,13 @@ def test_the_role_of_a_process_that_was_killed_here_is_free_at_once(start, datab
 
 
 def test_of_many_who_see_that_it_was_killed_one_takes_the_role(start, database):
-    killed(start())
+    killed(start("leasing", ROLE))
     assert [Lease(database, ROLE).acquire() for _ in range(5)] == [STATE, None, None, None, None]
 
 
 def test_a_process_that_is_stopped_is_there_and_is_fenced_when_its_term_is_over(start, database, monkeypatch):
     monkeypatch.setattr(leases, "TERM_SECONDS", 1.0)
-    waiting, old = Lease(database, ROLE), start()
+    waiting, old = Lease(database, ROLE), start("leasing", ROLE)
     old.send_signal(signal.SIGSTOP)
     since = time.monotonic()
     assert waiting.acquire() is None
@@ -74,9 +52,10 @@ def test_a_process_that_is_stopped_is_there_and_is_fenced_when_its_term_is_over(
 
 def test_of_another_pid_namespace_nobody_can_tell_so_the_whole_term_is_waited_for(start, database):
     """With the term that it has in the product."""
-    waiting, old = Lease(database, ROLE), start(*IN_ITS_OWN_PIDS)
+    waiting, old = Lease(database, ROLE), start("leasing", ROLE, wrapped=IN_ITS_OWN_PIDS)
+    since = time.monotonic()
     assert waiting.acquire() is None
-    since = killed(old)
+    killed(old)
     wait_until(lambda: waiting.acquire() == STATE, "the role", patience=10)
     assert time.monotonic() - since > leases.TERM_SECONDS
 
@@ -85,7 +64,7 @@ def test_of_another_pid_namespace_nobody_can_tell_so_the_whole_term_is_waited_fo
 def test_of_another_machine_nobody_can_tell_though_the_numbers_are_the_same(start, database, monkeypatch, field):
     monkeypatch.setattr(leases, "TERM_SECONDS", 1.0)
     waiting = Lease(database, ROLE)
-    since = killed(start())
+    since = killed(start("leasing", ROLE))
     database.leases.update_one({"_id": ROLE}, {"$set": {f"holder.{field}": "another"}})
     wait_until(lambda: waiting.acquire() == STATE, "the role", patience=5)
     assert time.monotonic() - since > leases.TERM_SECONDS
