@@ -169,8 +169,14 @@ class Subscription(Protocol):
 
 
 class Feed(Protocol):
-    def subscribe(self, group: str, cursor: Callable[[int], int]) -> Subscription:
-        """`cursor(lane)` tells the position after which to deliver; it is called whenever a lane is assigned."""
+    def subscribe(
+        self, group: str, cursor: Callable[[int], int], orphans: frozenset[int] = frozenset()
+    ) -> Subscription:
+        """`cursor(lane)` tells the position after which to deliver; it is called whenever a lane is assigned.
+
+        `orphans` are lanes of the group whose owner has ended: they are this member's until the group gives it others,
+        which takes as long as the owner is not missed there.
+        """
 
 
 # Private content ------------------------------------------------------------------------------------------

@@ -59,7 +59,8 @@ class Engine:
     def run(self, stop: Event) -> None:
         """Fold until told to stop."""
         self._see(self._store.pointers())
-        subscription = self._feed.subscribe(self._group, self._claim)
+        orphans = self._store.orphans(self._projections[0])  # whoever claims a lane claims it for this one first
+        subscription = self._feed.subscribe(self._group, self._claim, orphans)
         try:
             while not stop.is_set():
                 self._step(subscription)

@@ -76,6 +76,9 @@ class ReadModels(Protocol):
     def claim(self, projection: Projection, lane: int) -> Cursor:
         """Become the owner of a lane of the live generation: a new epoch, after which older owners cannot commit."""
 
+    def orphans(self, projection: Projection) -> frozenset[int]:
+        """Lanes of the live generation whose owner was a process of this machine and has surely ended."""
+
     def parked(self, cursor: Cursor) -> frozenset[UUID]:
         """The streams with letters in this lane of this generation."""
 

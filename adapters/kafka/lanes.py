@@ -25,6 +25,8 @@ NEAR = 4_000
 PAGES = 8
 """How many pages of the log are read together for them."""
 LOOK_SECONDS = 1.0
+LOOK_WHEN_SILENT_SECONDS = 0.1
+"""While nothing comes by Kafka."""
 
 
 class LaneHeads:
@@ -36,10 +38,10 @@ class LaneHeads:
         self._asked = float("-inf")
         self._heads: Mapping[int, int] = {}
 
-    def recent(self) -> Mapping[int, int]:
-        """Not older than LOOK_SECONDS. Raises LogUnavailable."""
+    def recent(self, seconds: float = LOOK_SECONDS) -> Mapping[int, int]:
+        """Not older than that. Raises LogUnavailable."""
         with self._lock:
-            if monotonic() - self._asked > LOOK_SECONDS / 2:
+            if monotonic() - self._asked > seconds / 2:
                 self._heads = self._log.lane_heads()
                 self._asked = monotonic()
             return self._heads
@@ -53,9 +55,11 @@ class KafkaFeed:
         self._servers = servers
         self._heads = LaneHeads(event_log)
 
-    def subscribe(self, group: str, cursor: Callable[[int], int]) -> "LaneSubscription":
+    def subscribe(
+        self, group: str, cursor: Callable[[int], int], orphans: frozenset[int] = frozenset()
+    ) -> "LaneSubscription":
         """Every event of the lanes that the group gives to this member, each lane without a gap and in order."""
-        return LaneSubscription(self._log, self._heads, Membership(self._servers, group), cursor)
+        return LaneSubscription(self._log, self._heads, Membership(self._servers, group, orphans), cursor)
 
 
 class LaneSubscription:
@@ -63,7 +67,7 @@ class LaneSubscription:
 
     What Kafka brings is delivered when it comes next in its lane. What it does not bring, because a record is missing,
     expired or wiped, or Kafka is down, is read from the log: at once where a record tells of it, else by a look at the
-    lanes' ends once a second.
+    lanes' ends: once a second, and ten times while nothing comes by Kafka.
     """
 
     def __init__(
@@ -117,15 +121,18 @@ class LaneSubscription:
     # From the log ---------------------------------------------------------------------------------------------
 
     def _until_look(self) -> float:
-        return max(0.0, self._looked + LOOK_SECONDS - monotonic())
+        return max(0.0, self._looked + self._pause() - monotonic())
+
+    def _pause(self) -> float:
+        return LOOK_WHEN_SILENT_SECONDS if self._lanes and self._membership.is_silent else LOOK_SECONDS
 
     def _look(self) -> None:
-        """Once a second, ask whether the broker is still the right one, and whether the log holds more."""
+        """Now and then, ask whether the broker is still the right one, and whether the log holds more."""
         if self._until_look() > 0:
             return
         self._looked = monotonic()
         self._membership.check()
-        heads = self._heads.recent()
+        heads = self._heads.recent(self._pause())
         for lane in self._lanes.values():
             lane.hint(heads.get(lane.number, 0), self._membership.is_silent)
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from threading import Thread
-from time import sleep
+from time import monotonic, sleep
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -16,6 +16,7 @@ from adapters.kafka.topics import EVENTS
 log = logging.getLogger(__name__)
 
 MANY = 500
+CHECK_SECONDS = 1.0
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -29,22 +30,26 @@ class Record(msgspec.Struct, frozen=True):
 class Membership:
     """Joins as soon as a broker answers, and again when the brokers' address has changed.
 
-    The lanes last given stay while no broker is there to say otherwise: cursors are fenced, so should another process
-    have been given one of them, this one's work on it comes to nothing.
+    The lanes last given stay while no broker is there to say otherwise, and the orphans until it has said anything:
+    cursors are fenced, so should another process have been given one of them, this one's work on it comes to nothing.
     """
 
-    def __init__(self, servers: Callable[[], str], group: str) -> None:
+    def __init__(self, servers: Callable[[], str], group: str, orphans: frozenset[int] = frozenset()) -> None:
         self._servers = servers
         self._group = group
         self._address = ""
         self._consumer: Consumer | None = None
+        self._checked = float("-inf")
         self._revoked: set[int] = set()
-        self.lanes: frozenset[int] = frozenset()
+        self.lanes = orphans
         self.is_silent = True
-        """Whether no broker can be reached, as far as is known."""
+        """Whether nothing comes by Kafka, as far as is known: no broker can be reached, or none has given lanes yet."""
 
     def check(self) -> None:
-        """Join if this has not happened yet, or at another address than now."""
+        """Join if this has not happened yet, or at another address than now. It is looked at once a second."""
+        if monotonic() < self._checked + CHECK_SECONDS:
+            return
+        self._checked = monotonic()
         address = self._servers()
         if address and (self._consumer is None or address != self._address):
             self._leave()
@@ -80,7 +85,7 @@ class Membership:
             log.warning("the group %s cannot be joined: %s", self._group, error)
             self.is_silent = True
             return
-        self._consumer, self._address, self.is_silent = joining, address, False
+        self._consumer, self._address, self.is_silent = joining, address, True
 
     def _leave(self) -> None:
         """Close in the background: a broker that is gone would be waited for."""
@@ -99,8 +104,9 @@ class Membership:
     # What the client tells; called inside its poll ------------------------------------------------------------
 
     def _on_assign(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
-        self.lanes = frozenset(partition.partition for partition in partitions)
-        self._revoked |= self.lanes
+        given = frozenset(partition.partition for partition in partitions)
+        self._revoked |= self.lanes | given  # those of before without having been revoked, too
+        self.lanes = given
         self.is_silent = False
         log.info("group %s: lanes %s", self._group, sorted(self.lanes))
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from pymongo.errors import DuplicateKeyError
 
+from adapters.mongo import holder
 from adapters.mongo.connection import Place, durable
 
 TERM_SECONDS = 6.0
@@ -22,6 +23,9 @@ class LeaseLost(Exception):
 class Lease:
     """One role. Whoever waits measures the term with a clock of its own, so no two clocks are ever compared.
 
+    It need not wait for a holder that it sees to be gone: a process of the same machine that has ended. The epoch is
+    what makes either safe.
+
     The holder keeps its state in the lease's document; only the holder of the newest epoch can change it. Beside it
     stands what others ask of whoever holds the lease.
     """
@@ -34,14 +38,17 @@ class Lease:
         self._renewed = 0.0
 
     def acquire(self) -> Document | None:
-        """Take the role if it is free, given up, or was not renewed for a term. Returns the state kept with it."""
+        """Take the role if it is free, given up, or was not renewed for a term, or if its holder is seen to be gone.
+
+        Returns the state kept with it.
+        """
         found = self._leases.find_one({"_id": self._role})
         if found is None:
             return self._take_first()
-        if not found["is_free"] and not self._has_expired(found):
+        if not (found["is_free"] or holder.is_gone(found.get("holder")) or self._has_expired(found)):
             return None
-        taken = {"_id": self._role, "epoch": found["epoch"], "beat": found["beat"]}
-        moved = self._leases.update_one(taken, {"$set": {"epoch": found["epoch"] + 1, "beat": 0, "is_free": False}})
+        seen = {"_id": self._role, "epoch": found["epoch"], "beat": found["beat"]}
+        moved = self._leases.update_one(seen, {"$set": _held(found["epoch"] + 1)})
         return self._taken(found["epoch"] + 1, found["state"]) if moved.matched_count else None
 
     def keep(self, state: Document) -> Document | None:
@@ -66,7 +73,7 @@ class Lease:
 
     def _take_first(self) -> Document | None:
         try:
-            self._leases.insert_one({"_id": self._role, "epoch": 1, "beat": 0, "is_free": False, "state": {}})
+            self._leases.insert_one({"_id": self._role, "state": {}, **_held(1)})
         except DuplicateKeyError:
             return None
         return self._taken(1, {})
@@ -81,6 +88,11 @@ class Lease:
             self._seen = found, monotonic()
             return False
         return monotonic() - since > TERM_SECONDS
+
+
+def _held(epoch: int) -> Document:
+    """By this process."""
+    return {"epoch": epoch, "beat": 0, "is_free": False, "holder": holder.mine()}
 
 
 class Seen(msgspec.Struct, frozen=True):

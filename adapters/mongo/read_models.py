@@ -11,8 +11,17 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ClientBulkWriteException, PyMongoError
 
+from adapters.mongo import holder
 from adapters.mongo.connection import Document, durable, reachable
-from adapters.mongo.generations import CursorMissing, MongoGenerations, Pointers, collection_name, cursor_id
+from adapters.mongo.generations import (
+    CursorMissing,
+    MongoGenerations,
+    Pointers,
+    collection_name,
+    cursor_id,
+    cursors_of,
+    lane_of,
+)
 from adapters.mongo.moves import (
     CURSORS,
     DISCARDS,
@@ -69,6 +78,12 @@ class MongoReadModels:
             raise CursorMissing(f"{projection.name}, generation {generation}, lane {lane}")
         part = msgspec.convert(found["part"], Part) if found.get("part") else None
         return Cursor(projection.name, generation, lane, found["position"], found["epoch"] + 1, part)
+
+    def orphans(self, projection: Projection) -> frozenset[int]:
+        generation = self.generations.pointer(projection.name).generation
+        with reachable():
+            cursors = self._cursors.find(cursors_of(projection.name, generation), {"holder": 1})
+            return frozenset(lane_of(cursor["_id"]) for cursor in cursors if holder.is_gone(cursor.get("holder")))
 
     def pointers(self) -> Mapping[str, Pointer]:
         return self.generations.pointers()

@@ -2,7 +2,8 @@
 
 MongoDB and SecantusDB keep the open transaction of a client that was killed or stopped for 60 s, and with it every
 document it has changed. So each document that says how far something has come also says in which session its owner
-changes it, and whoever meets what an owner left open ends that session's transaction.
+changes it, and whoever meets what an owner left open ends that session's transaction. It says as well which process
+that owner is, so that whoever starts on the same machine knows what is nobody's.
 """
 
 import random
@@ -17,6 +18,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import ExecutionTimeout, OperationFailure
 
+from adapters.mongo import holder
 from adapters.mongo.connection import DURABLE, Document, newest
 
 T = TypeVar("T")
@@ -69,7 +71,7 @@ class Transactions:
         The open transaction of the owner before is ended; nothing of it is stored. This itself is no transaction, so
         that whoever is killed or stopped here holds nothing.
         """
-        change = change | {"$set": {"session": self.session}}
+        change = change | {"$set": {"session": self.session, "holder": holder.mine()}}
         deadline = time.monotonic() + SECONDS
         while True:
             self._end_owners({"_id": id})

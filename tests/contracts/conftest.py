@@ -1,6 +1,8 @@
 """Servers for the contract suites: started once, with a database of its own for each test."""
 
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +15,9 @@ from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
 from adapters.mongo.persistence import Factory
 from tests.servers import Running, kafka, running, secantus
+
+ROOT = Path(__file__).parents[2]
+Started = subprocess.Popen[str]
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +71,24 @@ def library(
     yield env
     for factory in made:
         factory.close()
+
+
+@pytest.fixture
+def start(mongo_server: Running, database: Database[dict[str, Any]]) -> Iterator[Callable[..., Started]]:
+    """Starts a program of these tests on the database; returns when it has said that it is at it.
+
+    `wrapped` is the command that starts it, where it is to see another machine than this.
+    """
+    started: list[Started] = []
+
+    def start(module: str, *arguments: str, wrapped: tuple[str, ...] = ()) -> Started:
+        program = [sys.executable, "-m", f"tests.contracts.{module}", mongo_server.address, database.name, *arguments]
+        started.append(subprocess.Popen([*wrapped, *program], stdout=subprocess.PIPE, text=True, cwd=ROOT))
+        assert started[-1].stdout is not None
+        assert started[-1].stdout.readline(), "it has ended"
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()

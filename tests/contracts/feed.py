@@ -9,6 +9,9 @@ from application.ports import EventLog, Feed, Recorded, Subscription
 from tests.contracts.event_log import NOON, OPERATOR, new_user
 
 PATIENCE_SECONDS = 20.0
+SOON_SECONDS = 4.0
+"""A group misses nobody before."""
+ORPHANS = frozenset({0, 2, 3, 5})
 
 
 def save_users(log: EventLog, number: int) -> list[UUID]:
@@ -39,6 +42,15 @@ def take_nothing(subscription: Subscription, seconds: float = 2.5) -> list[Recor
     return events
 
 
+def joined(subscription: Subscription) -> Subscription:
+    """As soon as its group has given it lanes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not subscription.lanes and time.monotonic() < deadline:
+        subscription.poll(0.1)
+    assert subscription.lanes
+    return subscription
+
+
 def by_lane(events: Sequence[Recorded]) -> dict[int, list[Recorded]]:
     lanes: dict[int, list[Recorded]] = defaultdict(list)
     for event in events:
@@ -56,7 +68,9 @@ class FeedContract:
     another_feed: Callable[[], Feed]
     """Of another process."""
 
-    def subscribe(self, group: str, cursor: Callable[[int], int] = from_start) -> Subscription:
+    def subscribe(
+        self, group: str, cursor: Callable[[int], int] = from_start, orphans: frozenset[int] = frozenset()
+    ) -> Subscription:
         """Closed when the test ends."""
         raise NotImplementedError
 
@@ -120,6 +134,47 @@ class FeedContract:
         save_users(self.log, 10)
         self.finish(two, cursors)
 
+    def test_orphans_are_delivered_before_their_owner_is_missed(self):
+        """It is in the group still, and says nothing."""
+        joined(self.subscribe("readers"))
+        adopting = self.subscribe("readers", orphans=ORPHANS)
+        begun = time.monotonic()
+        events: list[Recorded] = []
+        for _ in range(4):
+            save_users(self.log, 5)
+            expected = [event for event in self.log.read(0, 1_000) if event.lane in ORPHANS]
+            events += take(len(expected) - len(events), adopting)
+            assert by_lane(events) == by_lane(expected)
+        assert time.monotonic() - begun < SOON_SECONDS
+        assert take_nothing(adopting, 1.0) == []
+
+    def test_orphans_are_kept_until_the_group_gives_lanes(self):
+        cursors: dict[int, int] = defaultdict(int)
+        gone = joined(self.subscribe("readers"))
+        adopting = self.subscribe("readers", cursors.__getitem__, ORPHANS)
+        for _ in range(2):
+            save_users(self.log, 10)
+            there = self.log.read(0, 1_000)
+            expected = [event for event in there if event.lane in ORPHANS and event.position > cursors[event.lane]]
+            for event in take(len(expected), adopting):
+                assert event.position > cursors[event.lane]
+                cursors[event.lane] = event.position
+        assert _reached(cursors).keys() == ORPHANS & self.log.lane_heads().keys()
+        gone.close()
+        self.finish(adopting, cursors)
+
+    def test_orphans_that_the_group_gives_to_others_are_given_up(self):
+        one = joined(self.subscribe("readers"))
+        everything = one.lanes
+        two = self.subscribe("readers", orphans=everything)
+        two.poll(0.1)
+        assert two.lanes == everything
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _is_shared(everything, one, two) and time.monotonic() < deadline:
+            one.poll(0.1)
+            two.poll(0.1)
+        assert _is_shared(everything, one, two)
+
     def finish(self, subscription: Subscription, cursors: dict[int, int]) -> None:
         """The one that is left delivers the rest of every lane."""
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -133,3 +188,8 @@ class FeedContract:
 def _reached(cursors: dict[int, int]) -> dict[int, int]:
     """Without the lanes that have no event yet."""
     return {lane: position for lane, position in cursors.items() if position}
+
+
+def _is_shared(lanes: frozenset[int], one: Subscription, two: Subscription) -> bool:
+    """Each has some of them, and no lane is with both."""
+    return bool(one.lanes and two.lanes) and one.lanes.isdisjoint(two.lanes) and one.lanes | two.lanes == lanes

@@ -26,8 +26,8 @@ from tests.contracts.event_log import NOON, OPERATOR, new_user
 from tests.ways import way
 
 ROOT = Path(__file__).parents[2]
-SLACK_SECONDS = 2.0
-"""Whoever waits for a role looks at it once a second: he sees the last renewal, and that it is too old, as late."""
+SOON_SECONDS = 3.0
+"""Whoever waits for a role looks at it once a second. It is half of a term, so nobody has waited for that."""
 
 
 @contextmanager
@@ -194,10 +194,8 @@ class HandoverContract:
         assert log.head() == 1
         assert [commit.is_doubtful for commit in placed] == [True]
 
-    def test_a_killed_leader_is_replaced_after_its_term_and_meanwhile_nobody_fails(
-        self, leader, journal, other, placed
-    ):
-        """With the term that it has in the product."""
+    def test_a_killed_leader_is_replaced_soon_and_meanwhile_nobody_fails(self, leader, journal, other, placed):
+        """With the term that it has in the product: on one machine nobody waits for it."""
         log, process, stop, positions = MongoEventLog(other), leader("answers"), threading.Event(), []
 
         def save() -> None:
@@ -214,8 +212,8 @@ class HandoverContract:
                 process.kill()
                 killed = monotonic()
                 wait_for(lambda: journal.leadership.is_held)
-                assert monotonic() - killed < leases.TERM_SECONDS + SLACK_SECONDS
-                assert len(placed) > before + 50
+                assert monotonic() - killed < SOON_SECONDS
+                assert len(placed) > before
                 wait_for(lambda: not other._handover._line.is_dead)
             finally:
                 stop.set()

@@ -34,7 +34,8 @@ class Listed:
         self.events = list(events)
         self.is_down = False
 
-    def subscribe(self, group, cursor):
+    def subscribe(self, group, cursor, orphans=frozenset()):
+        self.orphans = orphans
         self.delivered = cursor(0)
         return self
 
@@ -60,9 +61,9 @@ class Reassigned(Listed):
 
     claims = 0
 
-    def subscribe(self, group, cursor):
+    def subscribe(self, group, cursor, orphans=frozenset()):
         self.cursor = cursor
-        return super().subscribe(group, cursor)
+        return super().subscribe(group, cursor, orphans)
 
     def poll(self, timeout: float):
         if self.claims < len(self.events):

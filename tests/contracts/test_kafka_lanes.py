@@ -19,6 +19,7 @@ from adapters.mongo.journal import Journal
 from adapters.mongo.log import MongoEventLog
 from application.ports import Unreadable
 from tests.contracts.feed import FeedContract, by_lane, from_start, save_users, take, take_nothing
+from tests.faults.processes import wait_until
 
 
 @pytest.fixture
@@ -26,8 +27,8 @@ def subscribe(log, broker):
     """Subscriptions that are closed at the end."""
     opened = []
 
-    def subscribe(group, cursor=from_start):
-        opened.append(KafkaFeed(log, broker.server.address).subscribe(group, cursor))
+    def subscribe(group, cursor=from_start, orphans=frozenset()):
+        opened.append(KafkaFeed(log, broker.server.address).subscribe(group, cursor, orphans))
         return opened[-1]
 
     yield subscribe
@@ -57,8 +58,8 @@ class TestKafkaFeed(FeedContract):
     def _open(self, log, subscribe, relay):
         self.log, self._subscribe = log, subscribe
 
-    def subscribe(self, group, cursor=from_start):
-        return self._subscribe(group, cursor)
+    def subscribe(self, group, cursor=from_start, orphans=frozenset()):
+        return self._subscribe(group, cursor, orphans)
 
 
 def send(log, broker, *positions, store=None):
@@ -183,6 +184,17 @@ def test_a_wiped_broker_at_another_address_loses_nothing(log, broker, subscribe,
     assert take_nothing(subscription) == []
     assert sorted(claimed) == sorted([*range(8)] * 2), "the cursors are asked when lanes are given, and when given anew"
     assert _arrives_through_kafka(log, subscription)
+
+
+def test_orphans_are_read_from_kafka_as_soon_as_the_group_has_given_them(log, broker, subscribe, relay):
+    cursors, gone = {}, joined(subscribe)
+    adopting = subscribe("readers", lambda lane: cursors.get(lane, 0), frozenset(range(8)))
+    save_users(log, 10)
+    cursors.update({event.lane: event.position for event in take(20, adopting)})
+    gone.close()
+    wait_until(lambda: adopting.poll(0.1) or not adopting._membership.is_silent, "that it is given lanes", patience=20)
+    assert take_nothing(adopting) == []
+    assert _arrives_through_kafka(log, adopting)
 
 
 def test_a_client_that_has_left_takes_no_lanes_away(log, broker, subscribe):

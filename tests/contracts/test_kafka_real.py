@@ -76,9 +76,9 @@ class TestKafkaFeedOnKafka(FeedContract):
         relay.join()
         mirrored.close()
 
-    def subscribe(self, group, cursor=from_start):
+    def subscribe(self, group, cursor=from_start, orphans=frozenset()):
         feed = KafkaFeed(self.log, self.broker.server.address)
-        self._opened.append(feed.subscribe(f"{self._groups}-{group}", cursor))
+        self._opened.append(feed.subscribe(f"{self._groups}-{group}", cursor, orphans))
         return self._opened[-1]
 
     def test_a_broker_that_is_killed_loses_nothing_and_is_found_again(self):

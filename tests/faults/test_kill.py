@@ -9,6 +9,10 @@ from contextlib import closing
 import httpx
 import pytest
 
+from adapters.kafka.progress import ROLE as RELAY
+from adapters.mongo import leases
+from adapters.mongo.connection import Place
+from adapters.mongo.leases import TERM_SECONDS
 from tests.faults import checker
 from tests.faults.processes import wait_until
 from tests.journeys.conftest import execute, follow, result_of
@@ -16,7 +20,10 @@ from tests.system import System, processes_of, running_on
 
 SCRIPT = "import time\nfor i in range(30):\n    print('step', i, flush=True)\n    time.sleep(0.1)\n"
 RUNS = 30
+HELLO = "print('hello')"
 READY_SECONDS = 40.0
+TRIES = 3
+RELAYING = {"relay", "worker"}
 
 
 @pytest.fixture(scope="module", params=["together", "split"])
@@ -75,6 +82,52 @@ def test_a_run_that_is_cancelled_while_its_worker_is_dead_was_running(system: Sy
         assert (result["status"], result["reason"]) == ("cancelled", "it was cancelled")
         assert client.get(f"/executions/{run}/output/stdout").text.startswith("step 0\n")
     assert processes_of(run) == []
+
+
+def test_nobody_waits_until_a_killed_worker_is_missed(system: System):
+    """Not for the term of its roles, nor for as long by its consumer group: its successor sees that it is gone.
+
+    One of some tries is enough, for on a busy machine a process may take that long to start.
+    """
+    names = [name for name in ("relay", "projections", "executor", "worker") if name in system.running.processes]
+    with closing(system.log_in()) as client:
+        for name in names:
+            assert any(is_quick_without(system, client, name) for _ in range(TRIES)), name
+
+
+def is_quick_without(system: System, client: httpx.Client, name: str) -> bool:
+    """Whether a run that takes so long as a rule takes less than a term more while its worker starts again."""
+    since = time.monotonic()
+    result_of(client, execute(client, HELLO))
+    as_a_rule = time.monotonic() - since
+    return seconds_without(system, client, name) < as_a_rule + TERM_SECONDS
+
+
+def seconds_without(system: System, client: httpx.Client, name: str) -> float:
+    """From its end until a run that was requested then is in the read models with its end, and a relay is active."""
+    database, old = checker.container_of(system).database(), system.running.processes[name]
+    relays = relays_so_far(database)
+    kill(system, name)
+    since = time.monotonic()
+    run = execute(client, HELLO)
+    result_of_patiently(client, run)
+    wait_until(lambda: is_listed(client, run), "its end in the read models")
+    if name in RELAYING:
+        wait_until(lambda: relays_so_far(database) > relays, "another relay")
+    seconds = time.monotonic() - since
+    wait_until_ready(system, name, old)
+    return seconds
+
+
+def relays_so_far(database: Place) -> int:
+    seen = leases.look(database, RELAY)
+    assert seen
+    return seen.epoch
+
+
+def is_listed(client: httpx.Client, run: str) -> bool:
+    last = client.get("/executions", params={"limit": 1}).json()["items"][0]
+    return (last["id"], last["status"]) == (run, "succeeded")
 
 
 def test_kill_9_of_each_process_with_runs_under_way_loses_nothing(system: System):
