@@ -49,6 +49,7 @@ def consumer(servers: str, group: str, **callbacks: Any) -> Consumer:
         "auto.offset.reset": "latest",
         "session.timeout.ms": 6_000,
         "heartbeat.interval.ms": 2_000,
+        "coordinator.query.interval.ms": 10_000,  # a tenth of it while the group's broker is down
     }
     if _is_mock(servers):
         settings["fetch.wait.max.ms"] = MOCK_FETCH_WAIT_MS
