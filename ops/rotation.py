@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import msgspec
 
-from adapters.mongo.keyring import Keyring
-from adapters.mongo.keys import DataKeys
+from adapters.mongo.secrets.keyring import Keyring
+from adapters.mongo.secrets.keys import DataKeys
 from adapters.secrets.master_keys import BYTES, key_id
 from ops.master_key import KeyFile, master_keys
 from ops.settings import Settings

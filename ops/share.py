@@ -8,10 +8,10 @@ from threading import Event, Thread
 import msgspec
 
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.read_models import MongoReadModels
-from adapters.mongo.stored import MongoStored
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.read_models.read_models import MongoReadModels
+from adapters.mongo.read_models.stored import MongoStored
 from application.ports import LogDamaged, LogUnavailable
 from ops.cli import access
 from ops.cli.access import load_settings

@@ -8,7 +8,7 @@ from functools import partial
 from threading import Event, Thread
 from uuid import UUID
 
-from adapters.mongo.listening import Listening
+from adapters.mongo.log.listening import Listening
 from application.ports import Followed, LogUnavailable, Recorded
 from ops.containers.workers import Workers
 from projections.changes import Changes, coalesce

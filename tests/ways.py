@@ -1,7 +1,7 @@
 """How processes hand over their commits, by a word that another process is told."""
 
-from adapters.mongo.handover import Way
-from adapters.mongo.sockets import SocketWay
+from adapters.mongo.writing.handover import Way
+from adapters.mongo.writing.sockets import SocketWay
 from adapters.redis.handover import RedisWay
 
 

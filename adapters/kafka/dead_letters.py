@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException, Producer
 from adapters.kafka import clients, headers
 from adapters.kafka.headers import Headers
 from adapters.kafka.topics import DEAD_LETTERS
-from adapters.mongo.outbox import Happened, Outbox
+from adapters.mongo.read_models.outbox import Happened, Outbox
 from projections.redelivery import Undelivered
 
 MANY = 500

@@ -6,7 +6,7 @@ Clients of schema registries expect this ("wire format" in Confluent's documenta
 import struct
 from collections.abc import Callable
 
-from adapters.mongo import envelope
+from adapters.mongo.commits import envelope
 from adapters.schemas.record import Record
 
 Framing = Callable[[bytes], bytes]

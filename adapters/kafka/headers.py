@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.mongo.envelope import Envelope
+from adapters.mongo.commits.envelope import Envelope
 
 Headers = list[tuple[str, str | bytes | None]]
 

@@ -12,8 +12,8 @@ from adapters.kafka.framing import unframed
 from adapters.kafka.headers import Place, UnreadableHeaders
 from adapters.kafka.lane import Lane
 from adapters.kafka.membership import Membership, Record
-from adapters.mongo import envelope
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.commits import envelope
+from adapters.mongo.log.log import MongoEventLog
 from application.ports import LogDamaged, LogUnavailable, Recorded, UnreadableEvent
 from projections.scanning import Page
 

@@ -7,7 +7,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from pymongo.errors import PyMongoError
 
 from adapters.kafka.progress import Behind, behind
-from adapters.mongo.journal import Journal
+from adapters.mongo.log.journal import Journal
 
 
 class RelayMetrics:

@@ -7,7 +7,7 @@ import msgspec
 from pymongo.database import Database
 
 from adapters.mongo import leases
-from adapters.mongo.journal import Journal
+from adapters.mongo.log.journal import Journal
 
 ROLE = "relay"
 

@@ -18,10 +18,10 @@ from adapters.kafka.metrics import RelayMetrics
 from adapters.kafka.progress import ROLE, Progress, Refill
 from adapters.kafka.refill import Request
 from adapters.kafka.topics import EVENTS
-from adapters.mongo import envelope
-from adapters.mongo.commits import MAX_EVENTS, Document, Line, Placed
-from adapters.mongo.journal import Journal
+from adapters.mongo.commits import envelope
+from adapters.mongo.commits.commits import MAX_EVENTS, Document, Line, Placed
 from adapters.mongo.leases import Lease, LeaseLost
+from adapters.mongo.log.journal import Journal
 from adapters.schemas.trouble import RegistryTrouble
 from application.ports import UnreadableEvent
 

@@ -15,8 +15,8 @@ from adapters.kafka.clients import KafkaUnavailable
 from adapters.kafka.framing import Framing, plain
 from adapters.kafka.headers import Place, UnreadableHeaders
 from adapters.kafka.topics import REPLICAS, Refused, Topic, make, topics
-from adapters.mongo import envelope
-from adapters.mongo.journal import Journal
+from adapters.mongo.commits import envelope
+from adapters.mongo.log.journal import Journal
 from adapters.mongo.store import Store
 from adapters.schemas.trouble import RegistryTrouble
 from application.outlets import Mark, Selected, TargetMisnamed, TargetRefused, TargetUnavailable

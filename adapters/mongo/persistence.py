@@ -19,12 +19,12 @@ from eventsourcing.utils import Environment, EnvType, TopicError, resolve_topic
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidName, PyMongoError
 
-from adapters.mongo.bell import Bell
 from adapters.mongo.connection import Document, Place, connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.processes import MongoProcessRecorder
-from adapters.mongo.recorders import MongoAggregateRecorder, MongoApplicationRecorder, MongoSnapshotRecorder
-from adapters.mongo.tracking import MongoTrackingRecorder
+from adapters.mongo.library.processes import MongoProcessRecorder
+from adapters.mongo.library.recorders import MongoAggregateRecorder, MongoApplicationRecorder, MongoSnapshotRecorder
+from adapters.mongo.library.tracking import MongoTrackingRecorder
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.writing.bell import Bell
 
 R = TypeVar("R", bound=Recorder)
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import msgspec
 from pymongo.errors import DuplicateKeyError
 
-from adapters.mongo import commits
+from adapters.mongo.commits import commits
 from adapters.mongo.connection import Place, durable
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from redis import Redis
 from redis.exceptions import RedisError
 
-from adapters.mongo.bell import Bell
 from adapters.mongo.store import Store
+from adapters.mongo.writing.bell import Bell
 from adapters.redis.hearing import hear
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from eventsourcing.persistence import PersistenceError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from adapters.mongo.wire import Answer
-from adapters.mongo.writer import Writer
+from adapters.mongo.writing.wire import Answer
+from adapters.mongo.writing.writer import Writer
 from adapters.redis.hearing import hear
 from adapters.redis.letters import Address, Request, Unreadable
 

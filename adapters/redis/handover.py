@@ -19,11 +19,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from adapters.mongo import handover
-from adapters.mongo.commits import Commit
-from adapters.mongo.handover import AnswerMissing, NobodyWrites, Questions
-from adapters.mongo.wire import Answer, Handed
-from adapters.mongo.writer import Writer
+from adapters.mongo.commits.commits import Commit
+from adapters.mongo.writing import handover
+from adapters.mongo.writing.handover import AnswerMissing, NobodyWrites, Questions
+from adapters.mongo.writing.wire import Answer, Handed
+from adapters.mongo.writing.writer import Writer
 from adapters.redis.desk import Desk
 from adapters.redis.hearing import messages
 from adapters.redis.letters import Address, Request, Unreadable

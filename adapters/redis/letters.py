@@ -12,8 +12,8 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from adapters.mongo.sealing import seal, unseal
-from adapters.mongo.wire import Handed
+from adapters.mongo.secrets.sealing import seal, unseal
+from adapters.mongo.writing.wire import Handed
 
 T = TypeVar("T")
 

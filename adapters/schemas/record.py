@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import msgspec
 
-from adapters.mongo.envelope import Envelope
-from adapters.mongo.payloads import Payload
+from adapters.mongo.commits.envelope import Envelope
+from adapters.mongo.commits.payloads import Payload
 
 Schema = dict[str, Any]
 

@@ -7,7 +7,7 @@ from dependency_injector import providers
 from redis.asyncio import Redis
 
 from adapters.files.examples import example_scripts
-from adapters.mongo.queries import MotorReadModels
+from adapters.mongo.read_models.queries import MotorReadModels
 from adapters.redis.bus import RedisBus
 from api.backend import Backend
 from ops.containers.core import Core

@@ -10,22 +10,22 @@ from redis import Redis
 
 from adapters.files.replays import Files
 from adapters.kafka.framing import Framing, framed, plain
-from adapters.mongo.chunks import Chunks
+from adapters.mongo.commits.chunks import Chunks
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.keyring import Keyring
-from adapters.mongo.keys import DataKeys
-from adapters.mongo.ledger import MongoLedger
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.mailbox import MongoMailbox
-from adapters.mongo.open_runs import MongoOpenRuns
-from adapters.mongo.people import MongoCredentials, MongoSessions
-from adapters.mongo.read_models import MongoReadModels
-from adapters.mongo.replays import MongoMarks, MongoSelecting
-from adapters.mongo.seals import MongoSeals
-from adapters.mongo.sockets import SocketWay
-from adapters.mongo.stored import MongoStored
-from adapters.mongo.waiting import MongoWaiting
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.ledger import MongoLedger
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.log.replays import MongoMarks, MongoSelecting
+from adapters.mongo.read_models.mailbox import MongoMailbox
+from adapters.mongo.read_models.open_runs import MongoOpenRuns
+from adapters.mongo.read_models.read_models import MongoReadModels
+from adapters.mongo.read_models.stored import MongoStored
+from adapters.mongo.read_models.waiting import MongoWaiting
+from adapters.mongo.secrets.keyring import Keyring
+from adapters.mongo.secrets.keys import DataKeys
+from adapters.mongo.secrets.people import MongoCredentials, MongoSessions
+from adapters.mongo.secrets.seals import MongoSeals
+from adapters.mongo.writing.sockets import SocketWay
 from adapters.redis.bell import RedisBell
 from adapters.redis.handover import RedisWay
 from adapters.secrets.names import HmacNames

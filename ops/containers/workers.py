@@ -10,8 +10,8 @@ from adapters.kafka.dead_letters import DeadLetterTopic
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.relay import Relay
 from adapters.mongo.holding import Roles
-from adapters.mongo.outbox import Outbox
-from adapters.mongo.read_models import MongoTasks
+from adapters.mongo.read_models.outbox import Outbox
+from adapters.mongo.read_models.read_models import MongoTasks
 from adapters.redis.live_output import RedisLiveOutput
 from adapters.redis.notices import RedisNotices
 from adapters.redis.progress import RedisProgress

@@ -15,14 +15,14 @@ from pymongo import IndexModel
 from pymongo.collection import Collection
 
 from adapters.kafka.lanes import KafkaFeed
-from adapters.mongo import envelope
-from adapters.mongo.commits import Line
+from adapters.mongo.commits import envelope
+from adapters.mongo.commits.commits import Line
 from adapters.mongo.connection import Document, durable
-from adapters.mongo.generations import collection_name
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.read_models import MongoReadModels
-from adapters.mongo.stored import MongoStored
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.read_models.generations import collection_name
+from adapters.mongo.read_models.read_models import MongoReadModels
+from adapters.mongo.read_models.stored import MongoStored
 from application.ports import Context
 from application.progress import tell_nobody
 from domain.execution import Execution, Limits, Outcome, Status

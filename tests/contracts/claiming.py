@@ -7,7 +7,7 @@ import sys
 import time
 
 from adapters.mongo.connection import connect
-from adapters.mongo.read_models import MongoReadModels
+from adapters.mongo.read_models.read_models import MongoReadModels
 from projections.execution_status import PROJECTION
 
 

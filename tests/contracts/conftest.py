@@ -11,8 +11,8 @@ import pytest
 from pymongo.database import Database
 
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
 from adapters.mongo.persistence import Factory
 from tests.servers import Running, kafka, running, secantus
 

@@ -15,12 +15,13 @@ from time import monotonic
 
 import pytest
 
-from adapters.mongo import handover, leases
-from adapters.mongo.bell import Bell
-from adapters.mongo.commits import MAX_EVENTS, Commit
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.wire import Answer, Line
+from adapters.mongo import leases
+from adapters.mongo.commits.commits import MAX_EVENTS, Commit
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.writing import handover
+from adapters.mongo.writing.bell import Bell
+from adapters.mongo.writing.wire import Answer, Line
 from application.ports import VersionConflict
 from tests.contracts.event_log import NOON, OPERATOR, new_user
 from tests.ways import way

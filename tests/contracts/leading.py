@@ -8,12 +8,12 @@ import sys
 import threading
 from concurrent.futures import Future
 
-from adapters.mongo.bell import Bell
-from adapters.mongo.commits import Commit
+from adapters.mongo.commits.commits import Commit
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.leadership import Leadership
-from adapters.mongo.writer import Writer
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.writing.bell import Bell
+from adapters.mongo.writing.leadership import Leadership
+from adapters.mongo.writing.writer import Writer
 from tests.ways import way
 
 

@@ -10,7 +10,7 @@ from adapters.kafka.framing import plain
 from adapters.kafka.headers import Place
 from adapters.kafka.relay import NO_METER, Relay
 from adapters.kafka.topics import EVENTS
-from adapters.mongo.journal import Journal
+from adapters.mongo.log.journal import Journal
 
 
 class Relaying:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from adapters.mongo.replays import MongoMarks, MongoSelecting
+from adapters.mongo.log.replays import MongoMarks, MongoSelecting
 from application import replaying
 from application.outlets import Mark, Outlets, Stopped, TargetRefused, TargetUnavailable
 from application.ports import Recorded

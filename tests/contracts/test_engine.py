@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from adapters.mongo.generations import collection_name
-from adapters.mongo.read_models import MongoReadModels, MongoTasks
+from adapters.mongo.read_models.generations import collection_name
+from adapters.mongo.read_models.read_models import MongoReadModels, MongoTasks
 from application.ports import LogUnavailable, Task, Unreadable
 from domain.dead_letter import DeadLetter, letters_of
 from projections import admin_feed, execution_history, execution_status, sandbox_tasks

@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.read_models import MongoReadModels
-from adapters.mongo.stored import MongoStored
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.read_models.read_models import MongoReadModels
+from adapters.mongo.read_models.stored import MongoStored
 from application.ports import LogUnavailable
 from application.progress import tell_nobody
 from ops import hands

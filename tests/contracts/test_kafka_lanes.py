@@ -14,9 +14,9 @@ from adapters.kafka.lane import Lane
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.relay import Relay
 from adapters.kafka.topics import EVENTS
-from adapters.mongo import envelope
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.commits import envelope
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
 from application.ports import Unreadable
 from tests.contracts.feed import FeedContract, by_lane, from_start, save_users, take, take_nothing
 from tests.faults.processes import wait_until

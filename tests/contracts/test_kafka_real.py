@@ -14,8 +14,8 @@ from adapters.kafka.progress import progress
 from adapters.kafka.relay import Relay
 from adapters.kafka.replays import Topics
 from adapters.kafka.topics import Difference, Refused, Seeded
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
 from domain.replay import Kind
 from tests.contracts import test_replays
 from tests.contracts.feed import FeedContract, by_lane, from_start, save_users, take, take_nothing

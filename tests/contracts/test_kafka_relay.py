@@ -9,8 +9,9 @@ import pytest
 
 from adapters.kafka import headers
 from adapters.kafka.progress import ROLE, progress
-from adapters.mongo import envelope, leases
-from adapters.mongo.heads import RECENT
+from adapters.mongo import leases
+from adapters.mongo.commits import envelope
+from adapters.mongo.commits.heads import RECENT
 from adapters.mongo.leases import Lease, LeaseLost
 from tests.contracts.feed import by_lane, save_users
 from tests.contracts.mirroring import Relaying, mirrored, places, true_places

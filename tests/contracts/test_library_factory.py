@@ -8,10 +8,10 @@ import pytest
 from eventsourcing.tests import persistence
 from eventsourcing.utils import Environment
 
+from adapters.mongo.library.processes import MongoProcessRecorder
+from adapters.mongo.library.recorders import MongoAggregateRecorder, MongoApplicationRecorder
+from adapters.mongo.library.tracking import MongoTrackingRecorder
 from adapters.mongo.persistence import Factory
-from adapters.mongo.processes import MongoProcessRecorder
-from adapters.mongo.recorders import MongoAggregateRecorder, MongoApplicationRecorder
-from adapters.mongo.tracking import MongoTrackingRecorder
 
 
 class View(MongoTrackingRecorder):

@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 from eventsourcing.tests import projection
 
-from adapters.mongo.tracking import MongoTrackingRecorder
+from adapters.mongo.library.tracking import MongoTrackingRecorder
 
 
 class CountersView(MongoTrackingRecorder, projection.EventCountersView):

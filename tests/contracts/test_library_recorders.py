@@ -3,11 +3,11 @@
 import pytest
 from eventsourcing.tests import persistence
 
-from adapters.mongo.journal import Journal
+from adapters.mongo.library.processes import MongoProcessRecorder
+from adapters.mongo.library.recorders import MongoAggregateRecorder, MongoApplicationRecorder
+from adapters.mongo.library.tracking import MongoTrackingRecorder
+from adapters.mongo.log.journal import Journal
 from adapters.mongo.persistence import Factory
-from adapters.mongo.processes import MongoProcessRecorder
-from adapters.mongo.recorders import MongoAggregateRecorder, MongoApplicationRecorder
-from adapters.mongo.tracking import MongoTrackingRecorder
 
 
 class OfJournal:

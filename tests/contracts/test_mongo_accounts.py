@@ -7,12 +7,12 @@ import freezegun.api
 import pytest
 from freezegun import freeze_time
 
-from adapters.mongo.chunks import Chunks
-from adapters.mongo.keyring import Keyring
-from adapters.mongo.keys import DataKeys
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.people import MongoCredentials, MongoSessions
-from adapters.mongo.seals import MongoSeals
+from adapters.mongo.commits.chunks import Chunks
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.secrets.keyring import Keyring
+from adapters.mongo.secrets.keys import DataKeys
+from adapters.mongo.secrets.people import MongoCredentials, MongoSessions
+from adapters.mongo.secrets.seals import MongoSeals
 from adapters.secrets.names import HmacNames
 from adapters.secrets.passwords import Argon2Passwords
 from application.accounts import Accounts, NotLoggedIn, WeakPassword, WrongLogin

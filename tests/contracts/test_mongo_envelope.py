@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.mongo import envelope
-from adapters.mongo.envelope import Envelope
-from adapters.mongo.payloads import Payload
+from adapters.mongo.commits import envelope
+from adapters.mongo.commits.envelope import Envelope
+from adapters.mongo.commits.payloads import Payload
 from application.ports import Context, NewerSchema, UnknownEventType, UnreadableEvent
 from domain.aggregate import Aggregate
 from domain.events import EVENTS

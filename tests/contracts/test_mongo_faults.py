@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
 from tests.servers import running, secantus
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from adapters.mongo import envelope
-from adapters.mongo.commits import Commit, Line, document
-from adapters.mongo.integrity import Integrity
+from adapters.mongo.commits import envelope
+from adapters.mongo.commits.commits import Commit, Line, document
+from adapters.mongo.log.integrity import Integrity
 from application.ledger import Finding, Flaw
 from domain.execution import Execution, Limits
 from domain.sealed import Sealed

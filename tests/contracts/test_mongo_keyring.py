@@ -8,11 +8,11 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from adapters.mongo.chunks import Chunks
-from adapters.mongo.keyring import Keyring, KeyringMissing, MasterKey
-from adapters.mongo.keys import DataKeys
-from adapters.mongo.sealing import seal
-from adapters.mongo.seals import MongoSeals
+from adapters.mongo.commits.chunks import Chunks
+from adapters.mongo.secrets.keyring import Keyring, KeyringMissing, MasterKey
+from adapters.mongo.secrets.keys import DataKeys
+from adapters.mongo.secrets.sealing import seal
+from adapters.mongo.secrets.seals import MongoSeals
 from adapters.secrets.master_keys import key_id
 from adapters.secrets.names import HmacNames
 from application.ports import Erased, WrongMasterKey

@@ -7,13 +7,13 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from adapters.mongo import walk
-from adapters.mongo.chunks import Chunks
-from adapters.mongo.keyring import Keyring
-from adapters.mongo.keys import DataKeys
-from adapters.mongo.ledger import MongoLedger
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.seals import MongoSeals
+from adapters.mongo.commits import walk
+from adapters.mongo.commits.chunks import Chunks
+from adapters.mongo.log.ledger import MongoLedger
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.secrets.keyring import Keyring
+from adapters.mongo.secrets.keys import DataKeys
+from adapters.mongo.secrets.seals import MongoSeals
 from application.ledger import Finding, Flaw, Selection
 from application.ports import Context, UnreadableEvent
 from domain.user import Role, User

@@ -8,12 +8,12 @@ from uuid import uuid4
 import pytest
 from pymongo.database import Database
 
-from adapters.mongo import listening
-from adapters.mongo.bell import Bell
-from adapters.mongo.commits import Line
-from adapters.mongo.journal import Journal
-from adapters.mongo.listening import Listening
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.commits.commits import Line
+from adapters.mongo.log import listening
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.listening import Listening
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.writing.bell import Bell
 from application.ports import Recorded
 from tests.contracts.event_log import OPERATOR, new_user
 from tests.faults.processes import wait_until

@@ -8,14 +8,14 @@ from uuid import uuid4
 import pytest
 from pymongo.errors import AutoReconnect
 
-from adapters.mongo import commits, envelope, heads
+from adapters.mongo.commits import commits, envelope, heads
+from adapters.mongo.commits.envelope import EventTooLarge
 from adapters.mongo.connection import connect
-from adapters.mongo.envelope import EventTooLarge
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.recorders import MongoApplicationRecorder
-from adapters.mongo.seals import CHUNK_BYTES
-from adapters.mongo.writer import _Request
+from adapters.mongo.library.recorders import MongoApplicationRecorder
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.secrets.seals import CHUNK_BYTES
+from adapters.mongo.writing.writer import _Request
 from application.ports import LogUnavailable, VersionConflict
 from domain.execution import Execution, Outcome, Status
 from domain.sealed import Sealed

@@ -5,7 +5,7 @@ from threading import Event, Thread
 
 import pytest
 
-from adapters.mongo.read_models import MongoReadModels
+from adapters.mongo.read_models.read_models import MongoReadModels
 from projections import execution_history, execution_status
 from projections.engine import Engine
 from tests.faults.folding import Silence

@@ -186,7 +186,7 @@ def test_an_application_name_that_cannot_name_collections_is_refused(library):
     [
         ("nowhere:Recorder", "which cannot be imported"),
         ("eventsourcing.popo:POPOProcessRecorder", "which is no MongoProcessRecorder"),
-        ("adapters.mongo.recorders:MongoApplicationRecorder", "which is no MongoProcessRecorder"),
+        ("adapters.mongo.library.recorders:MongoApplicationRecorder", "which is no MongoProcessRecorder"),
     ],
 )
 def test_a_recorder_class_that_does_not_fit_is_refused(library, topic, why):

@@ -11,8 +11,8 @@ from bson.codec_options import CodecOptions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.mongo import quick
-from adapters.mongo.commits import Commit, Line, Mark, document, lines
+from adapters.mongo.commits import quick
+from adapters.mongo.commits.commits import Commit, Line, Mark, document, lines
 
 OPTIONS = CodecOptions(uuid_representation=UuidRepresentation.STANDARD, tz_aware=True)
 TRICKY = b"\x00\x030\x00\x05s\x00\x10\x00\x00\x00\x04\x10v\x00"

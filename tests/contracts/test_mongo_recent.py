@@ -2,10 +2,10 @@
 
 from uuid import uuid4
 
-from adapters.mongo import recent
-from adapters.mongo.commits import Commit, Line, document
-from adapters.mongo.recent import Recent
-from adapters.mongo.tail import ORIGIN
+from adapters.mongo.commits import recent
+from adapters.mongo.commits.commits import Commit, Line, document
+from adapters.mongo.commits.recent import Recent
+from adapters.mongo.writing.tail import ORIGIN
 
 
 def add(memory: Recent, position: int, size: int = 2) -> None:

@@ -4,8 +4,8 @@ from uuid import uuid4
 
 from eventsourcing.persistence import StoredEvent
 
-from adapters.mongo.journal import Journal
-from adapters.mongo.recorders import MongoAggregateRecorder
+from adapters.mongo.library.recorders import MongoAggregateRecorder
+from adapters.mongo.log.journal import Journal
 
 
 def test_what_is_behind_a_version_is_read_whole(journal: Journal) -> None:

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.mongo import reading
-from adapters.mongo.commits import Line
+from adapters.mongo.commits import reading
+from adapters.mongo.commits.commits import Line
 from application.ports import LogDamaged
 from tests.contracts.feed import save_users
 

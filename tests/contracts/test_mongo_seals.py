@@ -5,11 +5,11 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from adapters.mongo import keys
-from adapters.mongo.chunks import Chunks, ContentDamaged, ContentMissing
-from adapters.mongo.keyring import Keyring, SecretDamaged
-from adapters.mongo.keys import DataKeys, KeyMissing
-from adapters.mongo.seals import MongoSeals
+from adapters.mongo.commits.chunks import Chunks, ContentDamaged, ContentMissing
+from adapters.mongo.secrets import keys
+from adapters.mongo.secrets.keyring import Keyring, SecretDamaged
+from adapters.mongo.secrets.keys import DataKeys, KeyMissing
+from adapters.mongo.secrets.seals import MongoSeals
 from adapters.secrets.master_keys import key_id
 from application.ports import Erased, WrongMasterKey
 from tests.contracts.seals import SealsContract

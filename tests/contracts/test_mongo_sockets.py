@@ -5,9 +5,9 @@ from contextlib import suppress
 
 import pytest
 
-from adapters.mongo import sockets
-from adapters.mongo.commits import Commit
-from adapters.mongo.wire import Answer, Handed
+from adapters.mongo.commits.commits import Commit
+from adapters.mongo.writing import sockets
+from adapters.mongo.writing.wire import Answer, Handed
 from tests.contracts.handing_over import HandoverContract, leading, line
 
 

@@ -8,15 +8,15 @@ import pytest
 from eventsourcing.persistence import IntegrityError, OperationalError, StoredEvent, Tracking
 from pymongo.errors import AutoReconnect
 
-from adapters.mongo import tracking
-from adapters.mongo.commits import Mark
+from adapters.mongo.commits.commits import Mark
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.processes import MongoProcessRecorder
-from adapters.mongo.settling import OutcomeUnknown
-from adapters.mongo.sockets import SocketWay
-from adapters.mongo.tracking import MongoTrackingRecorder
+from adapters.mongo.library import tracking
+from adapters.mongo.library.processes import MongoProcessRecorder
+from adapters.mongo.library.tracking import MongoTrackingRecorder
+from adapters.mongo.log.journal import Journal
 from adapters.mongo.transactions import Transactions
+from adapters.mongo.writing.settling import OutcomeUnknown
+from adapters.mongo.writing.sockets import SocketWay
 from tests.contracts.test_mongo_log import Flaky
 from tests.contracts.test_mongo_writer_role import leading, wait_for
 from tests.servers import running, secantus

@@ -3,7 +3,7 @@
 import pytest
 from eventsourcing.persistence import IntegrityError
 
-from adapters.mongo.read_models import MongoReadModels
+from adapters.mongo.read_models.read_models import MongoReadModels
 from projections import execution_status
 from projections.store import CursorLost, Move
 from tests.contracts.stopping import Before, connect_with, stopping

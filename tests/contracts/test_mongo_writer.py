@@ -11,7 +11,7 @@ from eventsourcing.persistence import IntegrityError, OperationalError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.mongo.commits import Commit, Line
+from adapters.mongo.commits.commits import Commit, Line
 from tests.faults.processes import wait_until
 
 WRITER = "writer"

@@ -5,11 +5,11 @@ import threading
 import pytest
 from eventsourcing.persistence import OperationalError
 
-from adapters.mongo.bell import Bell
-from adapters.mongo.commits import Commit
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.sockets import SocketWay
+from adapters.mongo.commits.commits import Commit
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.writing.bell import Bell
+from adapters.mongo.writing.sockets import SocketWay
 from application.handler import change
 from domain.aggregate import DomainError
 from domain.user import User

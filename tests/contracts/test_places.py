@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 import domain.saga
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.log import MongoEventLog
 from application import deadlines, orchestrator
 from application.deadlines import Deadlines
 from application.orchestrator import Orchestrator, created

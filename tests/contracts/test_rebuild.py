@@ -7,10 +7,10 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from adapters.mongo.generations import collection_name
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.read_models import MongoReadModels
-from adapters.mongo.stored import MongoStored
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.read_models.generations import collection_name
+from adapters.mongo.read_models.read_models import MongoReadModels
+from adapters.mongo.read_models.stored import MongoStored
 from application.ports import Context
 from application.progress import Reached, tell_nobody
 from domain.dead_letter import DeadLetter, letters_of
@@ -324,7 +324,7 @@ def test_another_request_or_version_begins_anew_and_leaves_nothing_behind(models
 
 def test_a_step_that_was_stored_in_part_is_finished_and_adds_nothing_twice(models, monkeypatch):
     save_users(models.log, 40)
-    monkeypatch.setattr("adapters.mongo.read_models.TRANSACTION_BYTES", 500)
+    monkeypatch.setattr("adapters.mongo.read_models.read_models.TRANSACTION_BYTES", 500)
     generation = models.generations.begin(PEOPLE, uuid4(), models.log.lanes).number
     original = models.store._fill
 
@@ -540,7 +540,7 @@ def test_parked_events_are_folded_late_and_sums_come_out_right(models):
 @pytest.mark.parametrize("workers", [1, 2, 4])
 @pytest.mark.parametrize("size", [1, 7, 5_000])
 def test_any_number_of_workers_and_any_size_of_batches_make_the_same(models, workers, size, monkeypatch):
-    monkeypatch.setattr("adapters.mongo.reading.PAGE", size)
+    monkeypatch.setattr("adapters.mongo.commits.reading.PAGE", size)
     save_users(models.log, 20)
     generation = models.generations.begin(PEOPLE, uuid4(), models.log.lanes).number
     shares = [range(number, models.log.lanes, workers) for number in range(workers)]

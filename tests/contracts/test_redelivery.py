@@ -12,8 +12,8 @@ from confluent_kafka import Consumer, TopicPartition
 from adapters.kafka.dead_letters import DeadLetterTopic
 from adapters.kafka.topics import DEAD_LETTERS
 from adapters.mongo.holding import Roles
-from adapters.mongo.mailbox import MongoMailbox
-from adapters.mongo.outbox import Outbox
+from adapters.mongo.read_models.mailbox import MongoMailbox
+from adapters.mongo.read_models.outbox import Outbox
 from adapters.telemetry.dead_letters import DeadLetterMetrics
 from adapters.telemetry.metrics import start_metrics
 from application.dead_letters import DeadLetters

@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 import redis
 
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
 from adapters.redis.bell import PAUSE_SECONDS, RedisBell
 from tests.contracts.event_log import OPERATOR, new_user
 from tests.contracts.test_redis_live_output import server  # noqa: F401 - a fixture

@@ -14,13 +14,13 @@ import redis
 
 from adapters.embedded.redis import Redis
 from adapters.embedded.server import free_port
-from adapters.mongo import handover, leadership, tail
-from adapters.mongo.bell import Bell
-from adapters.mongo.commits import Commit
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.sockets import SocketWay
-from adapters.mongo.wire import Answer, Handed
+from adapters.mongo.commits.commits import Commit
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.writing import handover, leadership, tail
+from adapters.mongo.writing.bell import Bell
+from adapters.mongo.writing.sockets import SocketWay
+from adapters.mongo.writing.wire import Answer, Handed
 from adapters.redis.desk import Replayed
 from adapters.redis.handover import RedisWay
 from adapters.redis.letters import Address, Request, Unreadable
@@ -267,7 +267,7 @@ class TestRedisWay(HandoverContract):
         other = Journal(database, bell_of=lambda _: Bell(), ways=[SocketWay(), RedisWay(word)])
         other.writer.submit = None
         with leading(leader):
-            monkeypatch.setattr("adapters.mongo.sockets.address", lambda name: f"\0elsewhere-{name}")
+            monkeypatch.setattr("adapters.mongo.writing.sockets.address", lambda name: f"\0elsewhere-{name}")
             assert MongoEventLog(other).save(OPERATOR, new_user()) == 1
         del other.writer.submit
         leader.close()

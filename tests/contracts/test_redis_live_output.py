@@ -13,10 +13,10 @@ import redis.asyncio
 
 from adapters.embedded.redis import Redis
 from adapters.embedded.server import free_port
-from adapters.mongo.chunks import Chunks
-from adapters.mongo.keyring import Keyring
-from adapters.mongo.keys import DataKeys
-from adapters.mongo.seals import MongoSeals
+from adapters.mongo.commits.chunks import Chunks
+from adapters.mongo.secrets.keyring import Keyring
+from adapters.mongo.secrets.keys import DataKeys
+from adapters.mongo.secrets.seals import MongoSeals
 from adapters.redis.bus import QUEUE_BYTES, RedisBus
 from adapters.redis.channels import output_of
 from adapters.redis.live_output import RedisLiveOutput

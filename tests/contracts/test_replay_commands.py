@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 
 from adapters.files.replays import Files
-from adapters.mongo.chunks import Chunks
-from adapters.mongo.keys import DataKeys
-from adapters.mongo.ledger import MongoLedger
-from adapters.mongo.replays import MongoMarks, MongoSelecting
+from adapters.mongo.commits.chunks import Chunks
+from adapters.mongo.log.ledger import MongoLedger
+from adapters.mongo.log.replays import MongoMarks, MongoSelecting
+from adapters.mongo.secrets.keys import DataKeys
 from application.moments import NoSuchMoment
 from application.outlets import TargetRefused
 from application.ports import StreamNotFound

@@ -7,8 +7,8 @@ import pytest
 from adapters.files.replays import Files
 from adapters.kafka.replays import Topics
 from adapters.kafka.topics import CHECKPOINTS, DEAD_LETTERS, EVENTS
-from adapters.mongo.generations import collection_name
-from adapters.mongo.read_models import MongoReadModels
+from adapters.mongo.read_models.generations import collection_name
+from adapters.mongo.read_models.read_models import MongoReadModels
 from application.outlets import TargetRefused, TargetUnavailable
 from domain.replay import Kind, Target
 from projections.beside import Beside

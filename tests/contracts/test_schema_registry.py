@@ -13,7 +13,7 @@ from adapters.kafka import headers
 from adapters.kafka.framing import FRAME, framed, unframed
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.progress import progress
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.log import MongoEventLog
 from adapters.schemas.exported import committed
 from adapters.schemas.record import Record
 from adapters.schemas.registry import SchemaRegistry

@@ -8,7 +8,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from adapters.mongo import envelope
+from adapters.mongo.commits import envelope
 from adapters.schemas import exported
 from adapters.schemas.compatibility import narrowings
 from adapters.schemas.exported import FileUnreadable, Incompatible, check, export

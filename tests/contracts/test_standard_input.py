@@ -11,11 +11,11 @@ import pytest
 
 from adapters.bubblewrap import BubblewrapSandbox
 from adapters.bubblewrap.catalogue import installed
-from adapters.mongo.chunks import Chunks
-from adapters.mongo.keyring import Keyring
-from adapters.mongo.keys import DataKeys
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.seals import MongoSeals
+from adapters.mongo.commits.chunks import Chunks
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.secrets.keyring import Keyring
+from adapters.mongo.secrets.keys import DataKeys
+from adapters.mongo.secrets.seals import MongoSeals
 from adapters.supervisor.build import build
 from application.feeding import Feeding
 from application.orchestrator import sandbox_of

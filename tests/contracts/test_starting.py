@@ -14,10 +14,10 @@ from adapters.bubblewrap import BubblewrapSandbox
 from adapters.bubblewrap import sandbox as sandbox_module
 from adapters.bubblewrap.catalogue import installed
 from adapters.bubblewrap.runtimes import LocalRuntimes
-from adapters.mongo.chunks import Chunks
-from adapters.mongo.keyring import Keyring
-from adapters.mongo.keys import DataKeys
-from adapters.mongo.seals import MongoSeals
+from adapters.mongo.commits.chunks import Chunks
+from adapters.mongo.secrets.keyring import Keyring
+from adapters.mongo.secrets.keys import DataKeys
+from adapters.mongo.secrets.seals import MongoSeals
 from adapters.supervisor.build import build
 from application.backlog import Backlog
 from application.executor import Executor

@@ -8,8 +8,8 @@ import sys
 import threading
 
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
 from tests.contracts.event_log import NOON, OPERATOR, new_user
 
 

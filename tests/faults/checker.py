@@ -9,7 +9,7 @@ from uuid import UUID
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from adapters.mongo.generations import collection_name
+from adapters.mongo.read_models.generations import collection_name
 from application.pools import Pools
 from application.ports import EventLog, Recorded
 from domain.execution import Execution

@@ -21,9 +21,9 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from adapters.kafka.lanes import KafkaFeed
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.read_models import MongoReadModels
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.read_models.read_models import MongoReadModels
 from application.ports import Recorded
 from projections.engine import Engine
 from projections.projection import Add, Notice, Projection, Put, Step

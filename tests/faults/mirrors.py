@@ -11,8 +11,8 @@ from pymongo.database import Database
 from adapters.kafka import refill
 from adapters.kafka.progress import Progress
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
 from tests.contracts.feed import save_users
 from tests.faults import checker
 from tests.faults.brokers import Broker, records

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.mongo.read_models import MongoTasks
+from adapters.mongo.read_models.read_models import MongoTasks
 from application.backlog import Backlog
 from application.ports import Recorded
 from domain.execution import Execution

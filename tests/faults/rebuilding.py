@@ -10,10 +10,10 @@ from uuid import UUID
 from redis import Redis
 
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.read_models import MongoReadModels
-from adapters.mongo.stored import MongoStored
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.read_models.read_models import MongoReadModels
+from adapters.mongo.read_models.stored import MongoStored
 from adapters.redis.progress import RedisProgress
 from projections.hands import Own
 from projections.rebuild import Rebuild

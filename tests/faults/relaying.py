@@ -19,8 +19,8 @@ from adapters.kafka import headers, relay
 from adapters.kafka.headers import Headers, Place
 from adapters.kafka.relay import Relay
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
 from adapters.mongo.leases import Lease
+from adapters.mongo.log.journal import Journal
 
 encode = headers.encode
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
 from application.ports import LogUnavailable, Recorded
 from tests.faults.history import Notes, seen
 

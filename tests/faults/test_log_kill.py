@@ -11,8 +11,8 @@ import pytest
 from adapters.embedded.redis import Redis
 from adapters.embedded.server import free_port
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
 from tests.faults import checker, history
 from tests.faults.history import Outcome, Told
 from tests.faults.processes import program, wait_until

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from pymongo.errors import AutoReconnect
 
-from adapters.mongo.bell import Bell
-from adapters.mongo.commits import Commit, Line, Placed
+from adapters.mongo.commits.commits import Commit, Line, Placed
 from adapters.mongo.connection import connect
-from adapters.mongo.handover import AnswerMissing
-from adapters.mongo.journal import Journal
-from adapters.mongo.sockets import SocketWay
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.writing.bell import Bell
+from adapters.mongo.writing.handover import AnswerMissing
+from adapters.mongo.writing.sockets import SocketWay
 from tests.faults import checker
 from tests.faults.processes import wait_until
 from tests.servers import running, secantus

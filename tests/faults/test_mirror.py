@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.mongo.commits import MAX_EVENTS
+from adapters.mongo.commits.commits import MAX_EVENTS
 from adapters.mongo.leases import TERM_SECONDS
 from tests.contracts.feed import save_users
 from tests.faults.brokers import Apache, Broker, Embedded

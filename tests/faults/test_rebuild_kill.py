@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.mongo.generations import collection_name
-from adapters.mongo.log import MongoEventLog
-from adapters.mongo.stored import MongoStored
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.read_models.generations import collection_name
+from adapters.mongo.read_models.stored import MongoStored
 from projections.verification import Verification
 from tests.contracts.feed import save_users
 from tests.faults.brokers import Embedded

@@ -11,11 +11,12 @@ from pathlib import Path
 from random import Random
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from adapters.mongo import handover, leadership, leases, tail
-from adapters.mongo.commits import Commit
+from adapters.mongo import leases
+from adapters.mongo.commits.commits import Commit
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.writing import handover, leadership, tail
 from application.ports import LogUnavailable, StreamNotFound, VersionConflict
 from domain.user import User
 from tests.contracts.event_log import NOON, new_user

@@ -11,8 +11,8 @@ import httpx
 import msgspec
 import pytest
 
-from adapters.mongo import envelope
-from adapters.mongo.commits import Line
+from adapters.mongo.commits import envelope
+from adapters.mongo.commits.commits import Line
 from application.executions import id_of
 from application.ports import Context
 from domain.execution import Execution, Limits

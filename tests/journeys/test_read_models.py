@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from adapters.mongo.generations import collection_name
+from adapters.mongo.read_models.generations import collection_name
 from projections.registry import BY_NAME
 from tests.faults.checker import container_of
 from tests.faults.processes import wait_until

@@ -16,7 +16,7 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from adapters.kafka.topics import EVENTS
-from adapters.mongo.keyring import Keyring
+from adapters.mongo.secrets.keyring import Keyring
 from application.ports import WrongMasterKey
 from ops.containers.workers import Workers
 from tests.faults.checker import check_ledger, container_of

@@ -11,7 +11,7 @@ from typing import Any
 from eventsourcing.persistence import ApplicationRecorder
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
-from adapters.mongo.commits import collection, prepare
+from adapters.mongo.commits.commits import collection, prepare
 from tests.benchmarks.event_log import events
 from tests.benchmarks.event_log.emmett import emmett
 from tests.benchmarks.event_log.postgresql import USER, postgresql

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from adapters.mongo.connection import connect
-from adapters.mongo.journal import Journal
+from adapters.mongo.log.journal import Journal
 from tests.benchmarks.event_log import events
 from tests.benchmarks.event_log.servers import open_journal
 from tests.ways import way

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from eventsourcing.persistence import StoredEvent
 
-from adapters.mongo.commits import Commit, Line, document
+from adapters.mongo.commits.commits import Commit, Line, document
 
 TYPE = "Benchmark.Happened"
 DATA = b"x" * 600

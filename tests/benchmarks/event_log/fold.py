@@ -10,7 +10,7 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate as LibraryAggregate
 from eventsourcing.domain import event
 
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.log.log import MongoEventLog
 from domain.user import Role, User
 from tests.benchmarks.event_log.rounds import in_turns, ratio
 from tests.benchmarks.event_log.servers import servers

@@ -14,11 +14,11 @@ from adapters.kafka import clients
 from adapters.kafka.lanes import KafkaFeed
 from adapters.kafka.relay import Relay
 from adapters.kafka.topics import EVENTS
-from adapters.mongo import envelope
-from adapters.mongo.bell import Bell
-from adapters.mongo.commits import Commit, Line, collection, document
-from adapters.mongo.journal import Journal
-from adapters.mongo.log import MongoEventLog
+from adapters.mongo.commits import envelope
+from adapters.mongo.commits.commits import Commit, Line, collection, document
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.log.log import MongoEventLog
+from adapters.mongo.writing.bell import Bell
 from tests.benchmarks.event_log.rounds import in_turns, ratio
 from tests.benchmarks.event_log.servers import Servers, servers
 from tests.benchmarks.report import Row, p50_p99

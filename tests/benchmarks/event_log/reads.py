@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 
 from pymongo.collection import Collection
 
-from adapters.mongo.commits import Commit, collection, document, key
-from adapters.mongo.journal import Journal
-from adapters.mongo.recorders import MongoAggregateRecorder
+from adapters.mongo.commits.commits import Commit, collection, document, key
+from adapters.mongo.library.recorders import MongoAggregateRecorder
+from adapters.mongo.log.journal import Journal
 from tests.benchmarks.event_log import events
 from tests.benchmarks.event_log.rounds import Figures, in_turns, ratio
 from tests.benchmarks.event_log.servers import Servers, servers

@@ -13,8 +13,8 @@ from redis import Redis
 from adapters.embedded.redis import Redis as RedisServer
 from adapters.embedded.server import free_port
 from adapters.mongo.connection import connect
-from adapters.mongo.handover import Way
-from adapters.mongo.journal import Journal
+from adapters.mongo.log.journal import Journal
+from adapters.mongo.writing.handover import Way
 from adapters.redis.bell import RedisBell
 from tests.servers import Running, kafka, running, secantus
 

@@ -1,0 +1,1 @@
+"""The event log: what its readers, checks and replays ask of it."""

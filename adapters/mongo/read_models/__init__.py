@@ -1,0 +1,1 @@
+"""Read models: their documents, cursors and letters, and how they are asked."""
