@@ -16,9 +16,10 @@ from adapters.bubblewrap.catalogue import installed, locate
 from application.ports import Ended, Job, Runtime
 from domain.execution import Limits, Status
 from ops.settings import default_slots
+from tests.benchmarks import idle
 from tests.benchmarks.bare import HELLO, as_in_our_sandbox, bare_route, bare_run, bare_runs_per_second
 from tests.benchmarks.report import Row, p50_p99
-from tests.contracts.test_bubblewrap import cgroup_folders
+from tests.contracts.test_bubblewrap import cgroup_folders, members
 from tests.journeys.conftest import execute, follow, output_of, result_of
 from tests.system import System
 
@@ -28,6 +29,7 @@ AT_ONCE = 200
 CANCELLED = 30
 GONE_LOOK_SECONDS = 0.002
 PRINTS = 40
+WAITING = "import time\nprint('up', flush=True)\ntime.sleep(60)"
 BODY = {"language": "python", "script": HELLO}
 
 
@@ -41,6 +43,7 @@ def table(system: System) -> list[Row]:
         printing(client),
         at_once(client),
         cancelling(client),
+        running(system, client),
     ]
 
 
@@ -181,3 +184,29 @@ def cancelled(client: httpx.Client, run: str) -> float:
     took = (time.perf_counter() - since) * 1000
     assert result_of(client, run)["status"] == "cancelled"
     return took
+
+
+def running(system: System, client: httpx.Client) -> Row:
+    """What a run under way takes beside its script: keeper, bwrap and supervisor, and what the services need more."""
+    before = services(system)
+    runs = [execute(client, WAITING) for _ in range(default_slots())]
+    for run in runs:
+        next(message for message in follow(client, run) if message.event == "output")
+    each = [sum(map(idle.pss, beside_the_script(f"run-{run}-1"))) for run in runs]
+    more = (services(system) - before) / len(runs)
+    for run in runs:
+        client.post(f"/executions/{run}/cancel")
+    settle(client)
+    beside = f"the services need {more:.1f} MB more for each"
+    return Row("memory (PSS) of a running sandbox, script apart", f"{median(each):.1f} MB", beside, aim="at most 5 MB")
+
+
+def services(system: System) -> float:
+    return sum(map(idle.pss, idle.processes(system).values()))
+
+
+def beside_the_script(sandbox: str) -> list[int]:
+    inside = members(cgroup_folders(sandbox)[0])
+    parents = [int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1]) for pid in inside]
+    keeper = next(parent for parent in parents if parent not in inside)
+    return [keeper, *(pid for pid in inside if "python" not in Path(f"/proc/{pid}/comm").read_text())]
