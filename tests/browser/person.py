@@ -26,6 +26,8 @@ class Person:
         self.page.get_by_role("form", name=form).get_by_role("button", name=form, exact=True).click()
 
     def write(self, script: str) -> None:
+        """Instead of the example, which may be on its way still."""
+        expect(self.script).not_to_have_text("")
         self.script.click()
         self.page.keyboard.press("Control+a")
         self.page.keyboard.insert_text(script)

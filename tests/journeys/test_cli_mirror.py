@@ -15,6 +15,8 @@ from tests.system import System
 
 def test_mirror_fills_a_wiped_kafka_from_the_log(running_system, api):
     result_of(api, execute(api, "print(6 * 7)"))
+    running_system.events()
+    wait_until(lambda: is_idle(running_system), "all in Kafka, so that nothing follows")
     before = relay(running_system)["position"]
     wipe(running_system)
     assert records(running_system) == {}

@@ -52,7 +52,7 @@ def test_an_example_prints_the_same_bytes_on_a_cluster(example: Example, api: ht
 
 
 def test_a_run_is_cancelled_while_it_prints(api: httpx.Client):
-    run = execute(api, "while True: print('up')", **PYTHON)
+    run = execute(api, "import time\nwhile True: print('up', flush=True); time.sleep(0.001)", **PYTHON)
     messages = follow(api, run)
     assert any(message.event == "output" for message in messages)
     assert api.post(f"/executions/{run}/cancel").status_code < 300
