@@ -70,14 +70,18 @@ class RedisBus:
 
     async def run(self) -> None:
         """Read for ever. The library connects and subscribes again by itself; what was missed is asked from the log."""
+        is_told = False
         while True:
             try:
                 await self._pubsub.subscribe(MOVES, *self._inboxes)  # also who came while Redis was away
                 self._is_connected.set()
+                is_told = False
                 async for message in self._pubsub.listen():
                     self._hand_over(message)
             except (RedisError, OSError) as error:
-                log.warning("live updates wait for Redis: %s", error)
+                if not is_told:
+                    log.warning("live updates wait for Redis: %s", error)
+                is_told = True
                 await asyncio.sleep(0.5)
 
     @contextlib.asynccontextmanager

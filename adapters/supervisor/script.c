@@ -54,11 +54,13 @@ static void volunteer_for_oom(void)
         errno = 0; /* without it the largest process goes first, which is nearly always the script's */
 }
 
+/* Whatever was ignored where Runledger was started. */
 static void reset_signals(void)
 {
     sigset_t none;
 
-    signal(SIGPIPE, SIG_DFL);
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL); /* in vain for those that nobody can ignore */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -24,7 +24,7 @@ from ops.cli import (
     topics,
     users,
 )
-from ops.cli.output import CUT, Failed, close, print_line, say, visible
+from ops.cli.output import CUT, Failed, close, print_line, say, take_over_outputs, visible
 from ops.settings import SettingsInvalid
 
 
@@ -92,6 +92,7 @@ LASTING = {"up", "api", "worker"}
 def main() -> NoReturn:
     """Run a command and end; a failure that can be told in words ends with exit code 1."""
     try:
+        take_over_outputs()
         _check_text(sys.argv[1:])
         app()
     except SystemExit as end:

@@ -1,6 +1,8 @@
 """How commands print: tables for people, JSON for programs; errors in one line."""
 
+import io
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -25,6 +27,33 @@ NOT_RUN = 125
 
 CUT = 128 + signal.SIGPIPE
 """The exit code when whoever read the output has gone, as a shell has it."""
+
+
+class Whole(io.FileIO):
+    """Takes all it is given, in as many parts as it needs, and waits where a pipe is full that does not block.
+
+    Python's own files lose the rest: unbuffered ones (PYTHONUNBUFFERED) of a short write, others where nothing fits.
+    """
+
+    def write(self, data: Any) -> int:
+        while (written := super().write(data)) is None:
+            select.select([], [self], [])
+        return written
+
+
+def take_over_outputs() -> None:
+    """Let stdout and stderr lose nothing, however this process was started. Raises Failed where there is no stdout."""
+    if sys.stdout is None:
+        raise Failed("stdout is closed; send it to a file, or to /dev/null.", NOT_RUN if "run" in sys.argv[1:2] else 1)
+    sys.stdout, sys.stderr = whole(sys.stdout), whole(sys.stderr)
+
+
+def whole(stream: Any) -> Any:
+    """None where it is closed."""
+    if stream is None:
+        return None
+    buffer = io.BufferedWriter(Whole(stream.fileno(), "w", closefd=False))
+    return io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=stream.line_buffering)
 
 
 class Failed(Exception):

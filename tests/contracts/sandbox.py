@@ -119,7 +119,7 @@ print(*[socket.gethostbyname(name) for name in ("localhost", socket.gethostname(
         end = outcome(self.run(b"import os; os._exit(%d)" % code))
         assert (end.status, end.exit_code, end.signal) == (Status.FAILED, code, None)
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV])
+    @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV])
     def test_a_signal_is_a_failure_and_is_named(self, number: signal.Signals):
         end = outcome(self.run(b"import os; os.kill(os.getpid(), %d)" % number))
         assert (end.status, end.exit_code, end.signal) == (Status.FAILED, None, number)

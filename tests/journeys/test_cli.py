@@ -1,7 +1,9 @@
 """The command line on a running system."""
 
 import json
+import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -18,6 +20,9 @@ from application.executions import LimitWishes
 from ops.cli.limits import OPTIONS
 from tests.journeys.conftest import execute, result_of
 from tests.system import CLI, System, running_on
+
+MUCH, ROOM = 400_000, 100_000
+"""Bytes."""
 
 
 def run_script(system: System, script: str, *options: object, language: str = "python"):
@@ -215,6 +220,50 @@ def test_what_has_no_room_after_the_run_was_accepted_is_told_with_125(option, ru
     assert done.returncode == 125
     assert done.stderr.endswith(b"stdout cannot be written: No space left on device.\n")
     assert (b"goes on" in done.stderr) == (option == "--detach")
+
+
+UNBUFFERED = pytest.mark.parametrize("more", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["usual", "unbuffered"])
+
+
+@UNBUFFERED
+def test_output_for_which_the_room_ends_in_the_middle_is_told(more, running_system, api, tmp_path):
+    run = execute(api, f"print('x' * {MUCH})")
+    result_of(api, run)
+    for arguments, code in ((["executions", "show", run, "--output", "stdout"], 1), (["run", "-"], 125)):
+        with (tmp_path / "out").open("wb") as out:
+            done = running_system.cli(
+                *arguments,
+                *(["--language", "python"] if code == 125 else []),
+                more=more,
+                stdout=out,
+                input=f"print('x' * {MUCH})".encode(),
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, ROOM)),
+            )
+        assert (done.returncode, (tmp_path / "out").stat().st_size) == (code, ROOM)
+        assert b"File too large" in done.stderr
+
+
+@UNBUFFERED
+def test_a_full_pipe_that_does_not_block_is_waited_for(more, running_system, api):
+    run = execute(api, f"print('x' * {MUCH})")
+    result_of(api, run)
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    command = [CLI, "executions", "show", run, "--output", "stdout"]
+    with subprocess.Popen(command, env=running_system.environment | more, stdout=theirs) as process:
+        os.close(theirs)
+        time.sleep(1.5)
+        with os.fdopen(ours, "rb") as read:
+            assert len(read.read()) == MUCH + 1
+    assert process.returncode == 0
+
+
+def test_without_a_stdout_nothing_is_run(running_system):
+    before = json.loads(running_system.cli("executions", "list", "--limit", "1", "--json").stdout)
+    done = running_system.cli("run", "-", "--language", "python", input=b"", preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (125, b"stdout is closed; send it to a file, or to /dev/null.\n")
+    assert json.loads(running_system.cli("executions", "list", "--limit", "1", "--json").stdout) == before
+    assert running_system.cli("status", preexec_fn=lambda: os.close(1)).returncode == 1
 
 
 def test_a_signal_that_is_ignored_ends_nothing(running_system):
