@@ -254,7 +254,7 @@ def _why_not(language: str, version: str | None, versions: Mapping[str, str | No
     """Why this cannot run here and what to do, from all versions of the language with why not."""
     wanted = " ".join(filter(None, [language, version]))
     can_run = [one for one, why_not in versions.items() if why_not is None]
-    reason = versions.get(version or [*versions, ""][-1])
+    reason = versions.get(["", *versions][-1] if version is None else version)
     ways = [
         *(["Install it for all users"] if reason else []),
         *([f"ask for {language} {can_run[-1]}"] if can_run else []),
