@@ -67,6 +67,14 @@ class System:
         return time.monotonic() - since
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the API answers, and all that it needs is there."""
+        try:
+            return httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    @property
     def environment(self) -> dict[str, str]:
         """As a person's is: nothing that makes Python behave otherwise, like PYTHONUNBUFFERED."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("RUNLEDGER_", "PYTHON"))}
@@ -111,6 +119,13 @@ class System:
         answer = client.post("/auth/login", json={"username": self.username, "password": self.password})
         assert answer.status_code == 200, answer.text
         return client
+
+
+def configured(data: Path, **settings: object) -> Path:
+    """A data folder with these settings, for `running_on`."""
+    data.mkdir(mode=0o700, parents=True)
+    (data / "runledger.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+    return data
 
 
 S = TypeVar("S", bound=System)

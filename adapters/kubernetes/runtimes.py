@@ -14,4 +14,4 @@ class ClusterRuntimes:
         return next((row for row in named if version in {None, row.version}), None)
 
     def versions(self, language: str) -> dict[str, str | None]:
-        return {row.version: None for row in ROWS if row.language == language}
+        return {row.version: why_not for row, why_not in self.rows if row.language == language}

@@ -45,10 +45,10 @@ def take_over_outputs() -> None:
     """Let stdout and stderr lose nothing, however this process was started. Raises Failed where there is no stdout."""
     if sys.stdout is None:
         raise Failed("stdout is closed; send it to a file, or to /dev/null.", NOT_RUN if "run" in sys.argv[1:2] else 1)
-    sys.stdout, sys.stderr = whole(sys.stdout), whole(sys.stderr)
+    sys.stdout, sys.stderr = _whole(sys.stdout), _whole(sys.stderr)
 
 
-def whole(stream: Any) -> Any:
+def _whole(stream: Any) -> Any:
     """None where it is closed."""
     if stream is None:
         return None

@@ -44,8 +44,13 @@ def cpu(system: System) -> Row:
 
 
 def ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    fields = stat(pid)
     return int(fields[11]) + int(fields[12])
+
+
+def stat(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on (proc(5))."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
 
 
 def second_start(system: System) -> Row:

@@ -207,6 +207,6 @@ def services(system: System) -> float:
 
 def beside_the_script(sandbox: str) -> list[int]:
     inside = members(cgroup_folders(sandbox)[0])
-    parents = [int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1]) for pid in inside]
+    parents = [int(idle.stat(pid)[1]) for pid in inside]
     keeper = next(parent for parent in parents if parent not in inside)
     return [keeper, *(pid for pid in inside if "python" not in Path(f"/proc/{pid}/comm").read_text())]

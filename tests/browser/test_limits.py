@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.person import Person
 from tests.browser.test_appearance import is_clean
-from tests.system import System, running_on
+from tests.system import System, configured, running_on
 
 SLEEP = "import time\nprint('begun', flush=True)\ntime.sleep(20)"
 
@@ -97,10 +97,7 @@ class TestLowCeilings:
     @pytest.fixture(scope="class")
     @classmethod
     def running_system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        data = tmp_path_factory.mktemp("low") / "data"
-        data.mkdir()
-        (data / "runledger.toml").write_text("max_wall_seconds = 7\n")
-        with running_on(data) as system:
+        with running_on(configured(tmp_path_factory.mktemp("low") / "data", max_wall_seconds=7)) as system:
             yield system
 
     def test_the_defaults_and_ceilings_are_those_of_the_installation(self, person: Person, running_system: System):

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.person import Person
-from tests.system import System, running_on
+from tests.system import System, configured, running_on
 
 SHOW = "import os; print('HTTP_PROXY' in os.environ)"
 
@@ -15,9 +15,7 @@ class TestGranted:
     @pytest.fixture(scope="class")
     @classmethod
     def running_system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        data = tmp_path_factory.mktemp("granting") / "data"
-        data.mkdir()
-        (data / "runledger.toml").write_text('network_hosts = "*,example.org:8443"\n')
+        data = configured(tmp_path_factory.mktemp("granting") / "data", network_hosts="*,example.org:8443")
         with running_on(data) as system:
             yield system
 

@@ -1,9 +1,9 @@
 """The whole system with its sandboxes on a test cluster."""
 
-import json
 from pathlib import Path
 
 from tests.real_kubernetes import PLACE, RealKubernetes
+from tests.system import configured
 
 
 def data_for(cluster: RealKubernetes, namespace: str, folder: Path, **more: object) -> Path:
@@ -15,6 +15,4 @@ def data_for(cluster: RealKubernetes, namespace: str, folder: Path, **more: obje
         "kubernetes_image": PLACE.image,
         **more,
     }
-    folder.mkdir(parents=True)
-    (folder / "runledger.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
-    return folder
+    return configured(folder, **settings)

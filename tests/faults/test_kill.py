@@ -41,17 +41,10 @@ def wait_until_ready(system: System, changed: str, old: int) -> None:
     """Until the supervisor has started it again and everything answers."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        if system.running.processes.get(changed) not in {old, 0, None} and is_ready(system):
+        if system.running.processes.get(changed) not in {old, 0, None} and system.is_ready:
             return
         time.sleep(0.1)
     raise AssertionError(f"not ready again after the end of {changed}: {system.said.read_text()}")
-
-
-def is_ready(system: System) -> bool:
-    try:
-        return httpx.get(f"{system.url}/health/ready", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def request_runs(system: System, count: int) -> list[str]:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.faults.processes import wait_until
@@ -182,11 +181,4 @@ def test_each_line_arrives_once_though_the_process_that_writes_the_log_is_killed
             time.sleep(0.05)
         process.stdin.close()
         assert process.stdout.read() == b"".join(b"you said " + line + b"\n" for line in lines) + b"and no more\n"
-    wait_until(lambda: answers(running_system), "an API for whoever comes next")
-
-
-def answers(system: System) -> bool:
-    try:
-        return httpx.get(f"{system.url}/health/live").is_success
-    except httpx.TransportError:
-        return False
+    wait_until(lambda: running_system.is_ready, "an API for whoever comes next")

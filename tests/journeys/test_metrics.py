@@ -5,15 +5,14 @@ from contextlib import closing
 from tests.collector import collecting
 from tests.faults.processes import wait_until
 from tests.journeys.conftest import execute, result_of
-from tests.system import running_on
+from tests.system import configured, running_on
 
 
 def test_a_collector_is_told_what_the_relay_did_and_what_was_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "500")
-    (tmp_path / "data").mkdir(mode=0o700)
     with collecting() as (collector, endpoint):
-        (tmp_path / "data" / "runledger.toml").write_text(f"otlp_endpoint = '{endpoint}'\n")
-        with running_on(tmp_path / "data") as system, closing(system.log_in()) as api:
+        data = configured(tmp_path / "data", otlp_endpoint=endpoint)
+        with running_on(data) as system, closing(system.log_in()) as api:
             position = result_of(api, execute(api, "print(6 * 7)"))["position"]
             wait_until(lambda: (collector.value("runledger_relay_events") or 0) >= position, "the run's events")
             assert collector.services == {"runledger-worker"}

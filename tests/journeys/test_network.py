@@ -18,7 +18,7 @@ from domain.execution import Limits
 from tests.contracts.sandbox import output
 from tests.journeys.conftest import execute, follow, output_of, result_of
 from tests.security.networked import ASK_EACH
-from tests.system import System, running_on
+from tests.system import System, configured, running_on
 
 ASK = ASK_EACH.replace("sys.stdin.read()", "'CONNECT 127.0.0.1:443 HTTP/1.1'")
 REFUSAL = "Runs have no network here; whoever operates this installation can name hosts in the setting network_hosts."
@@ -26,9 +26,7 @@ REFUSAL = "Runs have no network here; whoever operates this installation can nam
 
 @pytest.fixture(scope="module")
 def granting(tmp_path_factory) -> Iterator[System]:
-    data = tmp_path_factory.mktemp("granting") / "data"
-    data.mkdir()
-    (data / "runledger.toml").write_text('network_hosts = "*, example.org:8443"\n')
+    data = configured(tmp_path_factory.mktemp("granting") / "data", network_hosts="*, example.org:8443")
     with running_on(data) as system:
         yield system
 

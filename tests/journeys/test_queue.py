@@ -9,9 +9,8 @@ import pytest
 
 from tests.faults.processes import wait_until
 from tests.journeys.conftest import execute, result_of
-from tests.system import System, running_on
+from tests.system import System, configured, running_on
 
-SETTINGS = "slots = 2\nuser_queue = 5\n"
 SLEEP = {"language": "python", "script": "import time\ntime.sleep(600)", "limits": {"wall_seconds": 300.0}}
 """However busy the machine is, it does not end by itself in the middle of a test."""
 
@@ -19,10 +18,7 @@ SLEEP = {"language": "python", "script": "import time\ntime.sleep(600)", "limits
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Iterator[System]:
     """Two places, five runs for each person."""
-    data = tmp_path_factory.mktemp("small") / "data"
-    data.mkdir()
-    (data / "runledger.toml").write_text(SETTINGS)
-    with running_on(data) as system:
+    with running_on(configured(tmp_path_factory.mktemp("small") / "data", slots=2, user_queue=5)) as system:
         yield system
 
 

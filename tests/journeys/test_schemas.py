@@ -15,7 +15,7 @@ import pytest
 from tests.journeys.conftest import execute, result_of
 from tests.real_registry import RealRegistry
 from tests.servers import running
-from tests.system import CLI, running_on
+from tests.system import CLI, configured, running_on
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("domain", "application", "projections", "adapters", "api", "ops")
@@ -129,9 +129,8 @@ def test_runs_end_while_the_registry_is_down_and_kafka_catches_up_when_it_is_the
     if not RealRegistry.is_fetched():
         pytest.skip("Apicurio Registry has not been fetched")
     registry = RealRegistry.create(tmp_path)
-    (tmp_path / "data").mkdir(mode=0o700)
-    (tmp_path / "data" / "runledger.toml").write_text(f"schema_registry_url = '{registry.address()}'\n")
-    with running_on(tmp_path / "data") as system, closing(system.log_in()) as api:
+    data = configured(tmp_path / "data", schema_registry_url=registry.address())
+    with running_on(data) as system, closing(system.log_in()) as api:
 
         def relay():
             return json.loads(system.cli("status", "--json").stdout)["relay"]
