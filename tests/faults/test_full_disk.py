@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.faults import checker
-from tests.faults.test_kill import is_ready, result_of_patiently, wait_until_read_models_are_there
+from tests.faults.test_kill import result_of_patiently, wait_until_read_models_are_there
 from tests.system import System, running_on
 
 DISK = "400m"
@@ -77,7 +77,7 @@ def test_a_full_disk_loses_nothing_refuses_in_words_and_is_over_when_there_is_ro
         assert_refused_on_the_command_line(system)
 
         (disk / "filler").unlink()
-        until(lambda: is_ready(system), "it does not go on")
+        until(lambda: system.is_ready, "it does not go on")
         after = client.post("/execute", json=HELLO)
         assert after.status_code == 202, after.text
         assert result_of_patiently(client, after.json()["execution_id"])["status"] == "succeeded"
