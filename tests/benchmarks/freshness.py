@@ -116,7 +116,7 @@ async def committed(backend: Backend) -> float:
 async def answered(backend: Backend) -> float:
     """Milliseconds from the append to the run, as the API finds it for whoever waits for that position."""
     position, since, run = await appended(backend)
-    found = await status_of(backend, run.id, position)
+    found = await status_of(backend, run.id, position, position)
     assert found.position == position
     return (time.perf_counter() - since) * 1000
 
