@@ -14,6 +14,7 @@ from api.openapi import Description, describe
 from api.problems import FieldError, ProblemDetails, details_of
 from api.sessions import context, current_account
 from application.executions import BATCH_RUNS, Accepted, RunRequest
+from application.sizes import spelled_in
 from domain.aggregate import DomainError
 
 blueprint = Blueprint("batch", __name__, url_prefix="/api/v1")
@@ -74,7 +75,7 @@ def _read(item: msgspec.Raw) -> RunRequest | ProblemDetails:
     try:
         return msgspec.json.decode(item, type=RunRequest)
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
-        return _wrong(f"The item is not right: {error}.", field_error(error))
+        return _wrong(f"The item is not right: {spelled_in(error)}.", field_error(error))
 
 
 def _wrong(detail: str, error: FieldError) -> ProblemDetails:

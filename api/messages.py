@@ -10,6 +10,7 @@ from quart import Response, request
 
 from api.problems import FieldError, Problem
 from application.ports import LAST_POSITION
+from application.sizes import spelled_in
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ async def body(kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
-        raise Problem(422, f"The request is not right: {error}.", [field_error(error)]) from None
+        raise Problem(422, f"The request is not right: {spelled_in(error)}.", [field_error(error)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         reason = HALF_A_PAIR if _has_half_a_pair(content) else error
         raise Problem(400, f"The body is not valid JSON: {reason}.") from None
@@ -80,8 +81,9 @@ def query(kind: type[T]) -> T:
 
 def field_error(error: Exception) -> FieldError:
     """What msgspec says of a value that is not right, with the field that it is about."""
-    found = _FIELD.match(str(error))
-    path, detail = (found["path"], found["detail"]) if found else (None, str(error))
+    sentence = spelled_in(error)
+    found = _FIELD.match(sentence)
+    path, detail = (found["path"], found["detail"]) if found else (None, sentence)
     named = _NAMED.search(detail)
     return FieldError(".".join(filter(None, [(path or "").lstrip("."), named and named["name"]])), detail)
 

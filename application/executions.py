@@ -12,6 +12,7 @@ from application import environment
 from application.allowance import Allowance
 from application.handler import change
 from application.ports import Context, EventLog, Ids, Recorded, Runtime, Runtimes, Seals, VersionConflict
+from application.sizes import spelled, spelled_in
 from domain.aggregate import DomainError
 from domain.execution import Execution, Limits
 from domain.sealed import Sealed
@@ -37,7 +38,8 @@ class LimitAboveCeiling(DomainError):
     """A limit is above what this installation allows."""
 
     def __init__(self, limit: str, value: float, ceiling: float) -> None:
-        super().__init__(f"limits.{limit} is {value}; at most {ceiling} is allowed here.")
+        told = spelled if limit.endswith("_bytes") else str
+        super().__init__(f"limits.{limit} is {told(value)}; at most {told(ceiling)} is allowed here.")
         self.limit = limit
 
 
@@ -58,7 +60,7 @@ class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     language: str
     script: Annotated[str, Meta(description=f"at most {SCRIPT_CHARACTERS:,} characters")]
-    version: str | None = None
+    version: Annotated[str, Meta(min_length=1)] | None = None
     stdin: Annotated[str, Meta(description=f"at most {BYTES:,} bytes of UTF-8")] | None = None
     limits: "LimitWishes | None" = None
     env: (
@@ -270,7 +272,7 @@ def _check(request: RunRequest) -> None:
     try:
         msgspec.convert(msgspec.to_builtins(request), RunRequest)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(str(error)) from error
+        raise InvalidRequest(spelled_in(error)) from error
 
 
 def _canonical(request: RunRequest) -> bytes:

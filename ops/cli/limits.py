@@ -20,7 +20,7 @@ OPTIONS = {
 
 _SIZE = re.compile(r"(?P<number>[0-9]{1,18})(?P<unit>[KMG]?)")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-_WRONG = re.compile(r"(?P<what>.*) - at `\$\.(?P<field>limits\.[a-z_]+)`")
+_WRONG = re.compile(r"(?P<what>.*) - at `\$\.(?P<field>(?:limits\.)?[a-z_]+)`")
 _FIELD = re.compile(r"limits\.(?P<name>[a-z_]+)")
 
 
@@ -37,10 +37,10 @@ def _size(help: str) -> object:
 
 Timeout = Annotated[float | None, typer.Option(metavar="SECONDS", help="Wall time.")]
 Cpus = Annotated[float | None, typer.Option(metavar="CORES", help="Such as 0.5.")]
-Memory = Annotated[int | None, _size("With its files, which are in memory.")]
+Memory = Annotated[int | None, _size("With its files, which are in memory; at least 16M.")]
 Pids = Annotated[int | None, typer.Option(metavar="NUMBER", help="Processes and threads at once.")]
 Output = Annotated[int | None, _size("What it may print, on stdout and stderr together.")]
-Disk = Annotated[int | None, _size("Of each folder that it may write to.")]
+Disk = Annotated[int | None, _size("Of each folder that it may write to; at least 64K.")]
 
 
 def wishes(**limits: float | None) -> "LimitWishes | None":
@@ -52,7 +52,8 @@ def wishes(**limits: float | None) -> "LimitWishes | None":
 
 
 def in_options(sentence: str) -> str:
-    """What the API says of a limit, with the option's name for the field's, and that first."""
+    """What the API says of a field, with the option's name for the field's, and that first."""
     if found := _WRONG.fullmatch(sentence):
-        sentence = f"{found['field']}: {found['what']}"
+        field = found["field"] if "." in found["field"] else f"--{found['field']}"
+        sentence = f"{field}: {found['what']}"
     return _FIELD.sub(lambda field: OPTIONS.get(field["name"], field[0]), sentence)

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -24,19 +25,46 @@ from ops.cli import (
     topics,
     users,
 )
-from ops.cli.output import CUT, Failed, close, print_line, say, take_over_outputs, visible
+from ops.cli.output import (
+    CUT,
+    UNLIMITED,
+    Failed,
+    Unwritable,
+    Unwritten,
+    close,
+    print_line,
+    say,
+    take_over_outputs,
+    visible,
+)
 from ops.settings import SettingsInvalid
 
 
 class Commands(TyperGroup):
     """All commands: each ends in the same way when whoever reads its output has had enough."""
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """With the whole first sentence of each."""
+        commands = ((name, self.commands[name]) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(UNLIMITED)) for name, one in commands if not one.hidden])
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _while_somebody_reads():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _while_somebody_reads():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            close(sys.stdout)
-            sys.exit(CUT)
+
+
+@contextmanager
+def _while_somebody_reads() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        close(sys.stdout)
+        sys.exit(CUT)
 
 
 app = typer.Typer(
@@ -44,6 +72,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
@@ -64,18 +93,21 @@ def runledger(
     """Run scripts in sandboxes, live."""
 
 
-app.add_typer(executions.app, name="executions", help="Look at runs, cancel and repeat them.")
-app.add_typer(runtimes.app, name="runtimes", help="The languages.")
-app.add_typer(sagas.app, name="sagas", help="The way of each run through its sandbox.")
-app.add_typer(users.app, name="users", help="People's accounts.")
-app.add_typer(events.app, name="events", help="Read the event log; fill Kafka from it.")
-app.add_typer(projections.app, name="projections", help="Look at read models, rebuild and verify them.")
-app.add_typer(replay.app, name="replay", help="Events once more: into a file, a topic, or a read model beside.")
-app.add_typer(dlq.app, name="dlq", help="Events that could not be folded, and what waits behind them.")
-app.add_typer(schemas.app, name="schemas", help="The JSON Schemas of the events.")
-app.add_typer(keys.app, name="keys", help="The keys that private content is sealed with.")
-app.add_typer(topics.app, name="topics", help="The topics in Kafka.")
-app.add_typer(show.config_app, name="config", help="The settings.")
+for group, name, help in (
+    (executions.app, "executions", "Look at runs, cancel and repeat them."),
+    (runtimes.app, "runtimes", "The languages."),
+    (sagas.app, "sagas", "The way of each run through its sandbox."),
+    (users.app, "users", "People's accounts."),
+    (events.app, "events", "Read the event log; fill Kafka from it."),
+    (projections.app, "projections", "Look at read models, rebuild and verify them."),
+    (replay.app, "replay", "Events once more: into a file, a topic, or a read model beside."),
+    (dlq.app, "dlq", "Events that could not be folded, and what waits behind them."),
+    (schemas.app, "schemas", "The JSON Schemas of the events."),
+    (keys.app, "keys", "The keys that private content is sealed with."),
+    (topics.app, "topics", "The topics in Kafka."),
+    (show.config_app, "config", "The settings."),
+):
+    app.add_typer(group, name=name, help=help, cls=Commands)
 app.command("run")(run.run)
 app.command("status")(show.status)
 app.command("doctor")(show.doctor)
@@ -99,6 +131,8 @@ def main() -> NoReturn:
         _leave(end.code)
     except Failed as failure:
         _end(str(failure), failure.code)
+    except Unwritable as error:  # of help; whatever else prints tells it itself
+        _end(str(Unwritten.of(error)), 1)
     except Exception as error:
         if not _is_told(error):
             raise

@@ -36,9 +36,18 @@ class Whole(io.FileIO):
     """
 
     def write(self, data: Any) -> int:
-        while (written := super().write(data)) is None:
-            select.select([], [self], [])
+        try:
+            while (written := super().write(data)) is None:
+                select.select([], [self], [])
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Unwritable(error.errno, error.strerror) from error
         return written
+
+
+class Unwritable(OSError):
+    """Stdout or stderr cannot be written, and not because whoever read it has gone."""
 
 
 def take_over_outputs() -> None:
@@ -65,7 +74,12 @@ class Failed(Exception):
 
 
 class Unwritten(Failed):
-    """Stdout cannot be written, and not because whoever read it has gone."""
+    """What a command says when its stdout is unwritable."""
+
+    @classmethod
+    def of(cls, error: Unwritable) -> "Unwritten":
+        close(sys.stdout)
+        return cls(f"stdout cannot be written: {error.strerror}.")
 
 
 @contextmanager
@@ -77,11 +91,8 @@ def printing() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        close(sys.stdout)
-        raise Unwritten(f"stdout cannot be written: {error.strerror}.") from error
+    except Unwritable as error:
+        raise Unwritten.of(error) from error
 
 
 def print_json(value: Any) -> None:

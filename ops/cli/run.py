@@ -45,7 +45,7 @@ def run(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a script here and show its output live; exits with the script's code.
+    """Run a script here, show its output live, and exit with its exit code.
 
     124 when it ran out of time, 137 when it was killed (out of memory, too much
     output, cancelled elsewhere), 125 when it was not run, 128 + n when signal n
@@ -123,8 +123,9 @@ def _request(file: str, language: str | None, stdin: str | None, env: Sequence[s
 
 def _variable(text: str) -> tuple[str, str]:
     name, is_given, value = text.partition("=")
-    if not is_given:
-        raise Failed(f"--env {text} gives no value; write it as NAME=VALUE.", code=2)
+    if not is_given or not name:
+        what = "name" if is_given else "value"
+        raise Failed(f"--env {text} gives no {what}; write it as NAME=VALUE.", code=2)
     return name, value
 
 

@@ -62,7 +62,7 @@ def test_in_a_narrow_window_a_run_comes_into_view(new_person):
     ("label", "value", "words"),
     [
         ("Time (s)", "1e6", "limits.wall_seconds is 1000000.0; at most"),
-        ("Memory (MiB)", "1", "Expected `int` >= 16777216"),
+        ("Memory (MiB)", "1", "Expected `int` >= 16777216 (16 MiB)"),
         ("Processes", "1.5", "Expected `int | null`, got `float`"),
         ("CPU (cores)", "two", "'two' is not a number."),
     ],

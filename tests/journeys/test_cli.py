@@ -98,11 +98,18 @@ def test_run_takes_the_version_and_every_limit_that_the_api_takes(running_system
 @pytest.mark.parametrize(
     ("option", "code", "words"),
     [
-        ("--memory=1M", 2, b"Not run: --memory: Expected `int` >= 16777216.\n"),
-        ("--memory=900G", 125, b"Not run: --memory is 966367641600; at most 1073741824 is allowed here.\n"),
+        ("--memory=1M", 2, b"Not run: --memory: Expected `int` >= 16777216 (16 MiB).\n"),
+        (
+            "--memory=900G",
+            125,
+            b"Not run: --memory is 966367641600 (900 GiB); at most 1073741824 (1 GiB) is allowed here.\n",
+        ),
         ("--memory=lots", 2, b"'lots' is no size"),
         ("--cpus=0", 2, b"Not run: --cpus: Expected `float` >= 0.01.\n"),
-        ("--disk=1K", 2, b"Not run: --disk: Expected `int` >= 65536.\n"),
+        ("--disk=1K", 2, b"Not run: --disk: Expected `int` >= 65536 (64 KiB).\n"),
+        ("--version=", 2, b"Not run: --version: Expected `str` of length >= 1.\n"),
+        ("--env==1", 2, b"--env =1 gives no name; write it as NAME=VALUE.\n"),
+        ("--env=A", 2, b"--env A gives no value; write it as NAME=VALUE.\n"),
         ("--version=1.5", 125, b"'python 1.5' cannot run here: there is no such version. Ask for python 3."),
     ],
 )

@@ -205,7 +205,7 @@ def test_export_writes_over_nothing(running_system, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["mine"]
 
 
-LISTED = (
+PRINTING = (
     ["events", "list"],
     ["events", "list", "--json"],
     ["events", "stats"],
@@ -214,10 +214,13 @@ LISTED = (
     ["projections", "list"],
     ["users", "list"],
     ["config", "show"],
+    ["--version"],
+    ["--help"],
+    ["keys", "rotate", "--help"],
 )
 
 
-@pytest.mark.parametrize("command", LISTED, ids=" ".join)
+@pytest.mark.parametrize("command", PRINTING, ids=" ".join)
 def test_output_that_cannot_be_written_is_told_in_a_line(command, running_system, run):
     with Path("/dev/full").open("wb") as full:
         done = running_system.cli(*command, stdout=full)
@@ -233,13 +236,20 @@ def test_a_table_that_cannot_be_written_is_told_also_where_nothing_is_buffered(r
     assert (done.returncode, done.stderr) == (1, b"stdout cannot be written: No space left on device.\n")
 
 
-@pytest.mark.parametrize("command", LISTED, ids=" ".join)
+@pytest.mark.parametrize("command", PRINTING, ids=" ".join)
 def test_output_that_nobody_reads_ends_a_command_as_a_shell_expects(command, running_system, run):
     ends, output = os.pipe()
     os.close(ends)
     done = running_system.cli(*command, stdout=output)
     os.close(output)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_help_cuts_no_sentence(running_system):
+    for group in ([], ["events"], ["replay"], ["keys"]):
+        shown = running_system.cli(*group, "--help").stdout.decode()
+        assert "Commands:" in shown
+        assert "..." not in shown.replace("ARGS]...", "")
 
 
 @pytest.mark.parametrize(
