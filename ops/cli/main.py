@@ -1,6 +1,7 @@
 """All commands together. Each imports what it needs when it runs, so that every one starts at once."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,8 @@ class Commands(TyperGroup):
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # commands undo what they have begun
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         with _while_somebody_reads():
             return super().invoke(ctx)
 

@@ -6,6 +6,7 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -200,6 +201,27 @@ def test_a_run_whose_output_is_cut_is_cancelled_and_the_exit_code_says_so(is_std
     newest = json.loads(running_system.cli("executions", "list", "--limit", "1", "--json").stdout)[0]
     assert newest["status"] == "cancelled"
     assert is_stderr_cut_too or (status_of(api, said), said.count(b"\n")) == ("cancelled", 2)
+
+
+INTERRUPTED = """
+import os, signal, sys
+module = sys.argv.pop(1)
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+from ops.cli import main
+main()
+"""
+"""It is interrupted when it loads a module."""
+
+
+@pytest.mark.parametrize(("module", "code"), [("ops.cli.main", -signal.SIGINT), ("ops.containers.core", 130)])
+def test_ctrl_c_ends_a_command_in_silence_also_while_it_loads(module, code, running_system):
+    command = [sys.executable, "-c", INTERRUPTED, module, "executions", "list"]
+    done = subprocess.run(command, env=running_system.environment, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 
 
 def test_a_run_whose_output_has_no_room_is_cancelled_and_says_why(running_system, api):
