@@ -92,7 +92,7 @@ class System:
         """Run a command of the CLI on this system, with `more` variables."""
         command = [CLI, *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.run(command, env=self.environment | more, check=False, timeout=120, **pipes)
+        return subprocess.run(command, env=self.environment | more, check=False, timeout=120, **pipes)  # type: ignore[return-value]
 
     def events(self) -> int:
         """How many there are, as soon as every run has ended and given back its place."""

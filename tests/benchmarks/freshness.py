@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from api.backend import Backend
-from api.executions import status_of
+from api.runs import status_of
 from domain.execution import Execution
 from ops.containers.api import Api
 from ops.loading import load

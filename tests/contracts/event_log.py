@@ -53,7 +53,7 @@ class EventLogContract:
         registered, changed = self.log.history(user.id)
         assert (registered.type, registered.version, registered.position) == ("User.Registered", 1, 1)
         assert (changed.type, changed.version, changed.position) == ("User.RoleChanged", 2, 2)
-        assert changed.data == User.RoleChanged(
+        assert changed.data == User.RoleChanged(  # type: ignore[call-arg]
             originator_id=user.id, originator_version=2, timestamp=NOON + timedelta(seconds=1), role=Role.ADMIN
         )
         assert changed.at == NOON + timedelta(seconds=1)

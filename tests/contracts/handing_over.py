@@ -16,12 +16,12 @@ from time import monotonic
 import pytest
 
 from adapters.mongo import leases
-from adapters.mongo.commits.commits import MAX_EVENTS, Commit
+from adapters.mongo.commits.commits import MAX_EVENTS, Commit, Line
 from adapters.mongo.log.journal import Journal
 from adapters.mongo.log.log import MongoEventLog
 from adapters.mongo.writing import handover
 from adapters.mongo.writing.bell import Bell
-from adapters.mongo.writing.wire import Answer, Line
+from adapters.mongo.writing.wire import Answer
 from application.ports import VersionConflict
 from tests.contracts.event_log import NOON, OPERATOR, new_user
 from tests.ways import way

@@ -39,7 +39,7 @@ def say(word: str) -> None:
 def main(url: str, database: str, word: str, does: str) -> None:
     journal = Journal(connect(url)[database], bell_of=lambda _: Bell())
     writer = journal.writer if does == "answers" else Silent(journal.writer, does)
-    leadership = Leadership(journal.database, writer, [way(word)])  # type: ignore[arg-type]
+    leadership = Leadership(journal.database, writer, [way(word)])
     threading.Thread(target=leadership.run, args=[threading.Event()]).start()
     while not journal.database.leases.find_one({"_id": "writer", "state": {"$ne": {}}}):
         threading.Event().wait(0.01)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.ports import Erased, Seals
+from application.ports import Seals
 
 SIZES = (0, 1, 32 * 1024, 32 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1, 3_000_000)
 
@@ -44,21 +44,3 @@ class SealsContract:
         assert fingerprint != self.seals().fingerprint(person, b"another request")
         assert fingerprint != self.seals().fingerprint(uuid4(), b"request")
         assert len(fingerprint) == 64
-
-    def test_erasing_forgets_what_was_sealed_before_and_after(self):
-        seals, person, other = self.seals(), uuid4(), uuid4()
-        before, bystander = seals.seal(person, b"before"), seals.seal(other, b"bystander")
-        seals.erase(person)
-        after = seals.seal(person, b"after")
-        for sealed in (before, after):
-            with pytest.raises(Erased):
-                seals.open(sealed)
-        with pytest.raises(Erased):
-            seals.fingerprint(person, b"x")
-        assert seals.open(bystander) == b"bystander"
-
-    def test_erasing_somebody_unknown_makes_no_key_later(self):
-        seals, person = self.seals(), uuid4()
-        seals.erase(person)
-        with pytest.raises(Erased):
-            seals.open(seals.seal(person, b"late"))

@@ -67,6 +67,8 @@ def _programs():
 
 
 class TestBubblewrap(SandboxContract, InputContract):
+    sandbox: BubblewrapSandbox
+
     @pytest.fixture(autouse=True)
     def _open(self, tmp_path: Path):
         self.folder = tmp_path / "data"

@@ -11,7 +11,7 @@ import pytest
 from adapters.kubernetes import KubernetesSandbox, starts
 from adapters.kubernetes.cluster import FORBIDDEN, Cluster, Refused
 from adapters.kubernetes.namespace import Ceiling, prepare
-from adapters.kubernetes.pod import GRANTED, NETWORK, NOBODY, Place, State, pod_of
+from adapters.kubernetes.pod import GRANTED, NETWORK, NOBODY, Place, Pod, State, pod_of
 from adapters.supervisor.build import build
 from application.ports import Job, NoCapacity, SandboxNotFound, SandboxUnavailable, SandboxUnreachable
 from domain.execution import Limits, Status
@@ -55,6 +55,8 @@ def shared(kubeconfig: Path) -> KubernetesSandbox:
 
 
 class TestKubernetes(SandboxContract, InputContract):
+    sandbox: KubernetesSandbox
+
     @pytest.fixture(autouse=True)
     def _open(self, kubeconfig, operator, shared) -> Iterator[None]:
         self.kubeconfig, self.operator, self.sandbox = kubeconfig, operator, shared
@@ -230,7 +232,7 @@ class TestKubernetes(SandboxContract, InputContract):
         job = self.job("run-lost-answer-1", b"import uuid; print(uuid.uuid4())")
         change_state = Cluster.change_state
 
-        def lose_the_answer(cluster: Cluster, name: str, before: State, after: State, *whose: str) -> bool:
+        def lose_the_answer(cluster: Cluster, name: str, before: State, after: State, *whose: str) -> Pod | None:
             if after is State.GIVEN:
                 raise SandboxUnreachable
             return change_state(cluster, name, before, after, *whose)

@@ -20,7 +20,7 @@ from application.ports import Job, NetworkWithdrawn
 from domain.execution import Limits, Status
 from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of
-from tests.contracts.sandbox import outcome
+from tests.contracts.running import outcome
 from tests.faults.processes import wait_until
 from tests.real_kubernetes import PLACE, RealKubernetes
 from tests.security.test_addresses import PUBLIC, SPECIAL

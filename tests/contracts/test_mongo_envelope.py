@@ -147,7 +147,7 @@ def test_bytes_that_are_no_json_are_refused():
 
 
 def test_a_field_of_the_wrong_type_is_refused_before_it_is_written():
-    event = User.RoleChanged(originator_id=uuid4(), originator_version=2, timestamp=datetime.now(UTC), role="king")
+    event = User.RoleChanged(originator_id=uuid4(), originator_version=2, timestamp=datetime.now(UTC), role="king")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"User.RoleChanged.*king"):
         envelope.encode(Context("operator", datetime.now(UTC), uuid4()), event, 0)
 

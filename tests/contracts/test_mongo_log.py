@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -89,7 +90,7 @@ def test_the_end_of_a_run_fits_into_the_log_however_much_it_may_write():
     """A frame of one byte takes ten in the output as it is sealed."""
     sealed_bytes = 10 * meta("max_output_bytes").le
     output = Sealed(key=uuid4(), size=sealed_bytes, chunks=("0" * 64,) * (sealed_bytes // CHUNK_BYTES + 1))
-    finished = Execution.Finished(
+    finished = Execution.Finished(  # type: ignore[call-arg]
         originator_id=uuid4(),
         originator_version=4,
         timestamp=NOON,
@@ -152,7 +153,7 @@ def test_a_reader_stops_before_a_hole_instead_of_skipping_it(log, database):
 class Flaky:
     """A collection whose connection breaks at an insert: before it arrives, or after."""
 
-    def __init__(self, real: object, breaks: list[str]) -> None:
+    def __init__(self, real: Any, breaks: list[str]) -> None:
         self._real, self._breaks = real, breaks
 
     def __getattr__(self, name: str) -> object:

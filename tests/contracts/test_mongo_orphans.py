@@ -1,6 +1,7 @@
 """Lanes whose owner was killed are nobody's at once, as far as a process of the same machine can see."""
 
 import signal
+from collections.abc import Set as AbstractSet
 from threading import Event, Thread
 
 import pytest
@@ -70,7 +71,7 @@ class Empty:
     lanes: frozenset[int] = frozenset()
 
     def __init__(self) -> None:
-        self.orphans: frozenset[int] | None = None
+        self.orphans: AbstractSet[int] | None = None
 
     def subscribe(self, _group, _cursor, orphans):
         self.orphans = orphans

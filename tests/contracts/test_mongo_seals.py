@@ -1,5 +1,6 @@
 """MongoSeals keeps the port's promises, and says so when the store has lost something."""
 
+from time import monotonic
 from uuid import uuid4
 
 import msgspec
@@ -28,12 +29,30 @@ class TestMongoSeals(SealsContract):
     def keys(self, master_key=MASTER_KEY):
         return DataKeys(self.database, Keyring(self.database, lambda: [master_key]))
 
+    def test_erasing_forgets_what_was_sealed_before_and_after(self):
+        seals, person, other = self.seals(), uuid4(), uuid4()
+        before, bystander = seals.seal(person, b"before"), seals.seal(other, b"bystander")
+        seals.erase(person)
+        after = seals.seal(person, b"after")
+        for sealed in (before, after):
+            with pytest.raises(Erased):
+                seals.open(sealed)
+        with pytest.raises(Erased):
+            seals.fingerprint(person, b"x")
+        assert seals.open(bystander) == b"bystander"
+
+    def test_erasing_somebody_unknown_makes_no_key_later(self):
+        seals, person = self.seals(), uuid4()
+        seals.erase(person)
+        with pytest.raises(Erased):
+            seals.open(seals.seal(person, b"late"))
+
     def test_another_process_forgets_an_erased_key_within_five_seconds(self, monkeypatch):
         here, there, person = self.seals(), self.seals(), uuid4()
         sealed = here.seal(person, b"x")
         there.open(sealed)
         here.erase(person)
-        now = keys.monotonic()
+        now = monotonic()
         monkeypatch.setattr(keys, "monotonic", lambda: now + 5.1)
         with pytest.raises(Erased):
             there.open(sealed)

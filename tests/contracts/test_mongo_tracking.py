@@ -15,10 +15,10 @@ from adapters.mongo.library.processes import MongoProcessRecorder
 from adapters.mongo.library.tracking import MongoTrackingRecorder
 from adapters.mongo.log.journal import Journal
 from adapters.mongo.transactions import Transactions
-from adapters.mongo.writing.settling import OutcomeUnknown
+from adapters.mongo.writing.settling import OutcomeUnknown, settle
 from adapters.mongo.writing.sockets import SocketWay
+from tests.contracts.handing_over import leading, wait_for
 from tests.contracts.test_mongo_log import Flaky
-from tests.contracts.test_mongo_writer_role import leading, wait_for
 from tests.servers import running, secantus
 
 
@@ -322,7 +322,6 @@ def test_a_broken_connection_does_not_hide_that_another_one_changed_the_view(vie
 
 
 def test_a_view_that_went_on_since_the_connection_broke_leaves_the_outcome_unknown(view, breaks, monkeypatch):
-    settle = tracking.settle
     monkeypatch.setattr(tracking, "settle", lambda again: view.count(upstream(3)) or settle(again))
     breaks += ["before"]
     with pytest.raises(OutcomeUnknown, match="look whether it was stored"):

@@ -1,7 +1,7 @@
 """`worker saga` on a real log: places are given in order, never too many, and come back whatever happens."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -73,7 +73,7 @@ class Runs:
 
 
 @pytest.fixture
-def runs(log) -> Iterator[Runs]:
+def runs(log) -> Runs:
     return Runs(log)
 
 

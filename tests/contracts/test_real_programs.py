@@ -18,7 +18,7 @@ from application.ports import STDERR, Job, Sandbox
 from domain.execution import Limits, Status
 from tests.cluster.image import ROWS, TESTS
 from tests.cluster.namespaces import worker_of
-from tests.contracts.sandbox import MIB, outcome, output
+from tests.contracts.running import MIB, outcome, output
 from tests.real_kafka import CACHE
 from tests.real_kubernetes import PLACE
 

@@ -11,13 +11,14 @@ from uuid import uuid4
 import msgspec
 import pytest
 import redis
+from eventsourcing.persistence import OperationalError
 
 from adapters.embedded.redis import Redis
 from adapters.embedded.server import free_port
 from adapters.mongo.commits.commits import Commit
 from adapters.mongo.log.journal import Journal
 from adapters.mongo.log.log import MongoEventLog
-from adapters.mongo.writing import handover, leadership, tail
+from adapters.mongo.writing import handover, leadership
 from adapters.mongo.writing.bell import Bell
 from adapters.mongo.writing.sockets import SocketWay
 from adapters.mongo.writing.wire import Answer, Handed
@@ -146,7 +147,7 @@ class TestRedisWay(HandoverContract):
         log, place = MongoEventLog(other), journal.writer._tail.place
 
         def refuse(_):
-            raise tail.OperationalError("the server cannot be reached")
+            raise OperationalError("the server cannot be reached")
 
         with leading(journal):
             journal.writer._tail.place = refuse

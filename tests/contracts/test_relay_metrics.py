@@ -19,27 +19,37 @@ ROW = re.compile(r"^\| `(runledger_\w+)` \| (\w+) \| `([^`]+)` \|", re.MULTILINE
 
 
 @pytest.fixture
-def collector(tmp_path):
+def collector_and_provider(tmp_path):
     with collecting() as (collector, endpoint):
-        collector.provider = start_metrics("relay", endpoint, tmp_path)
-        yield collector
-        collector.provider.shutdown()
+        provider = start_metrics("relay", endpoint, tmp_path)
+        yield collector, provider
+        provider.shutdown()
 
 
 @pytest.fixture
-def told(collector):
+def collector(collector_and_provider):
+    return collector_and_provider[0]
+
+
+@pytest.fixture
+def provider(collector_and_provider):
+    return collector_and_provider[1]
+
+
+@pytest.fixture
+def told(collector, provider):
     """A figure as it is now."""
 
     def ask(name, *error):
-        collector.provider.force_flush()
+        provider.force_flush()
         return collector.value(f"runledger_relay_{name}", *error)
 
     return ask
 
 
 @pytest.fixture
-def meter(collector):
-    return collector.provider.get_meter("runledger.relay")
+def meter(provider):
+    return provider.get_meter("runledger.relay")
 
 
 def test_what_was_copied_is_counted(log, database, broker, meter, told):

@@ -98,7 +98,7 @@ class Third:
         def upcast_v2_v3(fields: dict[str, Any]) -> None: ...
 
 
-def of(holder: type) -> dict[str, type]:
+def of(holder: type[Any]) -> dict[str, type]:
     return {"Thing.Happened": holder.Happened}
 
 

@@ -33,7 +33,7 @@ from application.ports import (
 from application.standard_input import Given, StandardInputs
 from domain.execution import Execution, ExecutionEnded, Limits, Outcome, Status
 from domain.standard_input import InputElsewhere
-from tests.contracts.sandbox import output
+from tests.contracts.running import output
 
 OWNER = UUID(int=1)
 LOST = Outcome(Status.LOST, "its sandbox vanished")

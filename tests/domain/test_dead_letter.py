@@ -1,6 +1,8 @@
 """Decisions on parked events are facts, and a reason is never missing."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -25,7 +27,8 @@ def test_every_retry_is_an_event_that_says_what_to_fold():
     letters = opened()
     letters.retry(AT)
     letters.retry(AT)
-    assert [(event.projection, event.parked) for event in letters.collect_events()] == [("people", STREAM)] * 2
+    events: Sequence[Any] = letters.collect_events()
+    assert [(event.projection, event.parked) for event in events] == [("people", STREAM)] * 2
 
 
 def test_an_event_is_discarded_once_and_with_a_reason():
@@ -35,4 +38,5 @@ def test_an_event_is_discarded_once_and_with_a_reason():
             letters.discard(3, reason, AT)
     letters.discard(3, "of no use", AT)
     letters.discard(3, "again", AT)
-    assert [(event.position, event.reason) for event in letters.collect_events()] == [(3, "of no use")]
+    events: Sequence[Any] = letters.collect_events()
+    assert [(event.position, event.reason) for event in events] == [(3, "of no use")]

@@ -1,6 +1,8 @@
 """Input while a run goes on: each byte has its place, there is a most, and nothing follows an end."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -31,7 +33,8 @@ def give(run: Execution, size: int, is_last: bool = False) -> None:
 
 def given(run: Execution) -> list[tuple[int, int, bool]]:
     """Where each piece begins, how long it is, and whether it is the last."""
-    return [(event.offset, event.size, event.is_last) for event in run.collect_events()]
+    events: Sequence[Any] = run.collect_events()
+    return [(event.offset, event.size, event.is_last) for event in events]
 
 
 def test_each_piece_is_given_where_the_one_before_ended():

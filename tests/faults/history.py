@@ -63,7 +63,7 @@ class Notes:
 def read(path: Path) -> Sequence[Note]:
     """Complete lines alone: a process may be killed in the middle of one."""
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    return [msgspec.json.decode(line, type=Note) for line in lines if line.endswith(b"\n")]  # type: ignore[arg-type]
+    return [msgspec.json.decode(line, type=Note) for line in lines if line.endswith(b"\n")]
 
 
 def save(log: EventLog, notes: Notes, *aggregates: Aggregate) -> int:

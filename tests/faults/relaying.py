@@ -44,7 +44,7 @@ def main(url: str, database: str, address: str, pause_at: str = "0", role: str =
     def lease_of(leases: Database[dict[str, Any]], _: str) -> Lease:
         return Lease(leases, role)
 
-    relay.Lease = lease_of  # type: ignore[assignment, misc]
+    relay.Lease = lease_of  # type: ignore[attr-defined]
     Relay(Journal(connect(url)[database]), Path(address).read_text).run(threading.Event())
 
 

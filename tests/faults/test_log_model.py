@@ -127,7 +127,7 @@ class LogMachine(RuleBasedStateMachine):
         """It took the commit and answered nothing; it stored it before, never, or stores it when it is too late."""
         journal, leader, lines = self.journals[FOLLOWER], self.open_journal(), self.lines(wanted)
         vanishing = Vanishing(leader, is_stored=stores == "before")
-        handover, journal._handover = journal._handover, vanishing  # type: ignore[assignment]
+        handover, journal._handover = journal._handover, vanishing
         try:
             self.appended(lines, journal.append(lines))
         finally:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from uuid import UUID
 
@@ -62,14 +62,14 @@ def client(system) -> Iterator[httpx.Client]:
         yield client
 
 
-def begin(client: httpx.Client, pool: ThreadPoolExecutor) -> dict[str, object]:
+def begin(client: httpx.Client, pool: ThreadPoolExecutor) -> dict[str, Future[list[Message]]]:
     """Some runs, each followed by its owner from the start on; returns when one is under way."""
     runs = [execute(client, SCRIPT) for _ in range(RUNS)]
     wait_until(lambda: client.get(f"/executions/{runs[0]}").json()["status"] != "queued", "the first run")
     return {run: pool.submit(lambda run=run: list(follow(client, run))) for run in runs}
 
 
-def check_all(system: Doubled, followed: dict[str, object]) -> None:
+def check_all(system: Doubled, followed: dict[str, Future[list[Message]]]) -> None:
     for run, messages in followed.items():
         check_seen_once(messages.result(60))
         check_ended(system, UUID(run), Status.SUCCEEDED)

@@ -33,7 +33,7 @@ class Skewed(datetime):
     SKEW = timedelta(seconds=Random().uniform(-60, 60))
 
     @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
         return datetime.now(tz) + cls.SKEW
 
 
@@ -77,14 +77,14 @@ def note_handed(journal: Journal, path: Path) -> None:
         os.write(file, b".")
         return first
 
-    journal._handover.hand = noted  # type: ignore[method-assign]
+    journal._handover.hand = noted
 
 
 def main(url: str, database: str, notes: str, threads: str, term: str, word: str) -> None:
     leases.TERM_SECONDS = float(term)
-    leadership.RENEWAL_SECONDS = float(term) / 3
+    leadership.RENEWAL_SECONDS = float(term) / 3  # type: ignore[attr-defined]
     leadership.TRY_AGAIN_SECONDS = handover.LOOK_AGAIN_SECONDS = float(term) / 6
-    tail.datetime = Skewed
+    tail.datetime = Skewed  # type: ignore[attr-defined]
     journal = Journal(connect(url)[database], ways=[way(word)])
     note_handed(journal, Path(notes).with_suffix(".handed"))
     threading.Thread(target=journal.leadership.run, args=[threading.Event()]).start()

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import httpx
@@ -36,7 +36,7 @@ def follow(api: httpx.Client, execution: str, last_id: str = "") -> Iterator[Mes
     return messages_of(api, f"executions/{execution}", last_id)
 
 
-def messages_of(api: httpx.Client, name: str, last_id: str = "") -> Iterator[Message]:
+def messages_of(api: httpx.Client, name: str, last_id: str = "") -> Generator[Message, None, None]:
     """A live stream's messages, as they come; those without an event bring an id."""
     headers = {"Last-Event-ID": last_id} if last_id else {}
     with api.stream("GET", f"/events/{name}", headers=headers, timeout=60) as stream:

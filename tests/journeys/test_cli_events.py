@@ -8,6 +8,7 @@ import time
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def run(running_system: System) -> str:
     return id
 
 
-def events(system: System, *arguments: object) -> object:
+def events(system: System, *arguments: object) -> Any:
     done = system.cli("events", *arguments, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from typing import Any
 
 from ops.cli.access import core
 from ops.loading import load
@@ -49,7 +50,7 @@ def test_mirror_says_when_nobody_is_there_to_do_it(running_system, tmp_path):
     container.journal().close()
 
 
-def events(system: System, *arguments: object) -> object:
+def events(system: System, *arguments: object) -> Any:
     done = system.cli("events", *arguments, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -15,7 +15,7 @@ from adapters.bubblewrap import BubblewrapSandbox
 from adapters.bubblewrap.catalogue import installed
 from application.ports import Job
 from domain.execution import Limits
-from tests.contracts.sandbox import output
+from tests.contracts.running import output
 from tests.journeys.conftest import execute, follow, output_of, result_of
 from tests.security.networked import ASK_EACH
 from tests.system import System, configured, running_on

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Event
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -41,7 +42,7 @@ def admin(system) -> Iterator[httpx.Client]:
     client.close()
 
 
-def asked(system: System, *arguments: str, code: int = 0) -> dict | list:
+def asked(system: System, *arguments: str, code: int = 0) -> Any:
     """What a command answers as JSON."""
     answer = system.cli(*arguments, "--json")
     assert answer.returncode == code, answer.stderr.decode()

@@ -32,8 +32,8 @@ def test_the_new_run_reads_all_that_the_old_one_was_given(api):
     *messages, _ = follow(api, old)
     assert output_of(messages) == b"first,second,third"
     new = api.post(f"/executions/{old}/retry").json()["execution_id"]
-    *messages, end = follow(api, new)
-    assert (output_of(messages), end.data["status"]) == (b"first,second,third", "succeeded")
+    *messages, last = follow(api, new)
+    assert (output_of(messages), last.data["status"]) == (b"first,second,third", "succeeded")
     shown = api.get(f"/executions/{new}").json()
     assert (shown["stdin"], shown["stdin_open"]) == ("first,second,third", False)
 

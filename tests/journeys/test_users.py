@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from typing import NamedTuple
 
 import httpx
 import pytest
@@ -11,19 +12,23 @@ from tests.journeys.test_accounts import PASSWORD
 from tests.system import System
 
 
+class Person(NamedTuple):
+    username: str
+    client: httpx.Client
+
+
 @pytest.fixture
 def ada(running_system: System):
     """Somebody who is logged in."""
+    username = f"Ada-{uuid.uuid4().hex}"
     with running_system.client() as client:
-        client.username = f"Ada-{uuid.uuid4().hex}"
-        assert (
-            client.post("/auth/register", json={"username": client.username, "password": PASSWORD}).status_code == 201
-        )
-        yield client
+        assert client.post("/auth/register", json={"username": username, "password": PASSWORD}).status_code == 201
+        yield Person(username, client)
 
 
-def log_in(client: httpx.Client, password: str) -> int:
-    return client.post("/auth/login", json={"username": client.username, "password": password}).status_code
+def log_in(person: Person, password: str) -> int:
+    credentials = {"username": person.username, "password": password}
+    return person.client.post("/auth/login", json=credentials).status_code
 
 
 def last_event(system: System, user: str) -> tuple[str, str]:
@@ -36,9 +41,9 @@ def in_words(system: System) -> str:
     return system.cli("users", "list").stdout.decode()
 
 
-def lock(client: httpx.Client) -> None:
-    assert [log_in(client, "no no no no") for _ in range(5)] == [401] * 5
-    assert log_in(client, PASSWORD) == 429
+def lock(person: Person) -> None:
+    assert [log_in(person, "no no no no") for _ in range(5)] == [401] * 5
+    assert log_in(person, PASSWORD) == 429
 
 
 def test_a_lost_password_is_set_anew_which_ends_all_sessions_and_opens_the_lock(running_system, ada):
@@ -46,10 +51,10 @@ def test_a_lost_password_is_set_anew_which_ends_all_sessions_and_opens_the_lock(
     done = running_system.cli("users", "reset-password", ada.username.upper(), "--json")
     reset = json.loads(done.stdout)
     assert reset["username"] == ada.username
-    assert ada.get("/auth/me").json()["id"] is None
+    assert ada.client.get("/auth/me").json()["id"] is None
     assert log_in(ada, PASSWORD) == 401
     assert log_in(ada, reset["password"]) == 200
-    assert ada.get("/auth/me").json()["id"] == reset["id"]
+    assert ada.client.get("/auth/me").json()["id"] == reset["id"]
     types = [
         event["type"]
         for event in json.loads(running_system.cli("events", "list", "--stream", reset["id"], "--json").stdout)

@@ -117,7 +117,7 @@ def test_each_event_that_asks_for_an_effect_makes_one_task_named_by_the_event():
 def test_what_is_left_of_a_run_that_was_given_up_is_removed(status, kinds):
     *_, finished = events_of_a_run()
     outcome = msgspec.structs.replace(finished.data.outcome, status=status)
-    data = Execution.Finished(outcome=outcome, output=None, **library_fields(finished))
+    data = Execution.Finished(outcome=outcome, output=None, **library_fields(finished))  # type: ignore[call-arg]
     tasks = documents_of(sandbox_tasks.EXECUTOR, [msgspec.structs.replace(finished, data=data)])
     assert [task["kind"] for task in tasks.values()] == kinds
 
@@ -147,9 +147,8 @@ def test_input_is_a_task_of_its_own_and_moves_the_place_where_it_goes_on():
 
 def test_the_saga_is_told_what_waits_with_its_newest_priority_and_what_has_ended():
     requested, *_, finished = events_of_a_run()
-    prioritized = msgspec.structs.replace(
-        requested, data=Execution.Prioritized(priority=7, **library_fields(requested)), position=2
-    )
+    data = Execution.Prioritized(priority=7, **library_fields(requested))  # type: ignore[call-arg]
+    prioritized = msgspec.structs.replace(requested, data=data, position=2)
     waiting = Waiting(requested.stream, UUID(int=1), 0, 1, requested.at)
     told = saga_hints.as_hints(coalesce(saga_hints.SAGA_HINTS, [requested, prioritized]))
     assert told == [Hint(requested.stream, waiting, priority=7)]

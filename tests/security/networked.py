@@ -6,7 +6,7 @@ from adapters.bubblewrap import BubblewrapSandbox
 from adapters.bubblewrap.catalogue import installed
 from application.ports import STDERR, Frame, Job
 from domain.execution import Limits, Status
-from tests.contracts.sandbox import outcome, output
+from tests.contracts.running import outcome, output
 from tests.security.room import Room
 
 PORT = 8080

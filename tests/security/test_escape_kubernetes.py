@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapters.kubernetes import Ceiling, Cluster, KubernetesSandbox, starts
-from adapters.kubernetes.pod import FIRST_UID, UIDS, Pod
+from adapters.kubernetes.pod import FIRST_UID, UIDS, Pod, pod_of
 from adapters.supervisor.build import build
 from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of
@@ -29,6 +29,8 @@ TOKEN = "import os; print(os.path.exists('/var/run/secrets/kubernetes.io/service
 
 
 class TestKubernetesEscape(EscapeSuite):
+    sandbox: KubernetesSandbox
+    cluster: Cluster
     ids = range(FIRST_UID, FIRST_UID + UIDS)
     sees = frozenset({"/run", "/sys"})
 
@@ -46,7 +48,6 @@ class TestKubernetesEscape(EscapeSuite):
 
     def inside_with(self, monkeypatch: pytest.MonkeyPatch, probe: str, **wrong: object) -> str:
         """In a pod that is less hard: what the probe sees then shows that it can."""
-        pod_of = starts.pod_of
 
         def softened(*arguments) -> Pod:
             pod = pod_of(*arguments)

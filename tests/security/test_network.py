@@ -14,7 +14,7 @@ from adapters.bubblewrap import BubblewrapSandbox
 from adapters.network.proxy import CONNECTIONS
 from application.ports import STDERR, NetworkWithdrawn
 from domain.execution import Status
-from tests.contracts.sandbox import outcome, output
+from tests.contracts.running import outcome, output
 from tests.security.networked import ASK, ASK_EACH, PORT, Runs
 from tests.security.room import OWN, OWN6, PRIVATE, PUBLIC, PUBLIC6, Room
 

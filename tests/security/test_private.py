@@ -140,7 +140,7 @@ def records(system: System, store: Workers) -> Iterator[tuple[str, bytes]]:
     ends = {lane.partition: consumer.get_watermark_offsets(lane, timeout=10)[1] for lane in lanes}
     consumer.assign(lanes)
     while any(ends.values()):
-        record = consumer.poll(10)
+        record: Any = consumer.poll(10)
         assert record is not None, "the topic cannot be read to its end"
         parts = [
             record.key(),
