@@ -1,6 +1,6 @@
 """The catalogue: a row for each version of each language, and how a script in it is run anywhere."""
 
-from application.ports import Runtime
+from application.ports.sandbox import Runtime
 
 PYTHON_EXAMPLE = """\
 import sys

@@ -15,7 +15,10 @@ from application.accounts import Accounts
 from application.dead_letters import DeadLetters
 from application.executions import Executions
 from application.ledger import Ledger
-from application.ports import Clock, EventLog, ExampleScript, Ids, Runtime, Seals
+from application.ports.log import EventLog
+from application.ports.sandbox import ExampleScript, Runtime
+from application.ports.seals import Seals
+from application.ports.surroundings import Clock, Ids
 from application.read_models import ReadModels as Steering
 from application.replays import Replays
 from application.sagas import Sagas

@@ -8,7 +8,7 @@ from quart import Blueprint, Response
 from api.crossing import backend, crossing
 from api.messages import answer
 from api.openapi import Description, describe
-from application.ports import ExampleScript, Runtime
+from application.ports.sandbox import ExampleScript, Runtime
 from domain.execution import Limits
 
 blueprint = Blueprint("catalogue", __name__, url_prefix="/api/v1")

@@ -19,7 +19,7 @@ from api.sessions import current_admin
 from api.waiting import until
 from application.causation import Branch, by_causation
 from application.ledger import Entry, Ledger, Selection, exported, with_sealed
-from application.ports import LAST_POSITION
+from application.ports.log import LAST_POSITION
 from application.selection import check_order, check_types
 from domain.events import EVENTS
 from domain.sealed import Sealed

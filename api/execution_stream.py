@@ -15,7 +15,9 @@ from api.runs import of_log, stored
 from api.sse import CLOSE, HEARTBEAT, RESET, Message, or_heartbeat
 from api.views import status_view
 from application.frames import decode_frames
-from application.ports import ContentUnreadable, Erased, Output, Recorded
+from application.ports.log import Recorded
+from application.ports.sandbox import Output
+from application.ports.seals import ContentUnreadable, Erased
 from domain.execution import Execution
 from domain.sealed import Sealed
 from projections.execution_status import FINISHED, ExecutionStatus, end_entry, timeline_entry

@@ -24,14 +24,8 @@ from application.accounts import Account
 from application.executions import Accepted, RunRequest
 from application.frames import STREAMS, decode_frames, one_stream
 from application.moments import position_of
-from application.ports import (
-    LAST_POSITION,
-    ContentUnreadable,
-    Erased,
-    Recorded,
-    Seals,
-    StreamNotFound,
-)
+from application.ports.log import LAST_POSITION, Recorded, StreamNotFound
+from application.ports.seals import ContentUnreadable, Erased, Seals
 from domain.execution import Execution
 from domain.sealed import Sealed
 from domain.user import Role

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from api.backend import Backend
-from application.ports import EventLog, Recorded
+from application.ports.log import EventLog, Recorded
 from domain.execution import Execution, Status
 from projections import admin_feed, me_feed
 

@@ -14,7 +14,7 @@ from api.feed_stream import FeedStream
 from api.feeds import AdminFeed, Feed, MeFeed, reached, read
 from api.live_streams import REMIND_EVERY_SECONDS
 from api.sse import Message
-from application.ports import LogUnavailable
+from application.ports.log import LogUnavailable
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from quart import current_app
 from api.backend import Backend
 from api.execution_stream import ExecutionStream
 from api.problems import Problem
-from application.ports import LogUnavailable
+from application.ports.log import LogUnavailable
 from projections import execution_status
 from projections.execution_status import ExecutionStatus
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 from quart import Response, request
 
 from api.problems import FieldError, Problem
-from application.ports import LAST_POSITION
+from application.ports.log import LAST_POSITION
 from application.sizes import spelled_in
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from api.problems import STATUS_OF, FieldError, Problem, ProblemDetails, details_of
 from application.allowance import TooManyRuns
-from application.ports import LogUnavailable
+from application.ports.log import LogUnavailable
 from domain.user import Locked
 
 log = logging.getLogger(__name__)

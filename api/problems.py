@@ -18,15 +18,8 @@ from application.executions import (
 )
 from application.moments import NoSuchMoment
 from application.outlets import TargetMisnamed, TargetRefused
-from application.ports import (
-    ContentUnreadable,
-    Erased,
-    LogUnavailable,
-    StreamNotFound,
-    UnreadableEvent,
-    VersionConflict,
-    WrongMasterKey,
-)
+from application.ports.log import LogUnavailable, StreamNotFound, UnreadableEvent, VersionConflict
+from application.ports.seals import ContentUnreadable, Erased, WrongMasterKey
 from application.read_models import UnknownReadModel
 from application.selection import SelectionRefused
 from domain.dead_letter import ReasonMissing

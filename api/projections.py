@@ -10,7 +10,7 @@ from api.crossing import backend, crossing
 from api.messages import Nothing, answer, optional_body
 from api.openapi import Description, describe
 from api.sessions import context, current_admin
-from application.ports import Context, StreamNotFound
+from application.ports.log import Context, StreamNotFound
 from application.read_models import ReadModels
 from domain.read_model import ReadModel, Verification, Work, read_model_of
 from projections.overview import Overview

@@ -12,7 +12,7 @@ from api.openapi import Description, describe
 from api.projections import Asked
 from api.sessions import context, current_admin
 from api.waiting import until
-from application.ports import Context
+from application.ports.log import Context
 from application.replays import Preview, Replays, ReplayView, Wanted
 from domain.replay import Target
 from projections.replays import PROJECTION, ReplayRow, newest, with_progress

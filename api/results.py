@@ -14,7 +14,7 @@ from api.ports import Inbox
 from api.views import ExecutionView, status_view
 from application.executions import Accepted
 from application.frames import STREAMS, decode_frames, one_stream
-from application.ports import Seals
+from application.ports.seals import Seals
 from projections import execution_status
 from projections.execution_status import FINISHED, ExecutionStatus
 from projections.projection import Notice

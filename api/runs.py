@@ -4,7 +4,7 @@ from uuid import UUID
 
 from api.backend import Backend
 from api.waiting import until
-from application.ports import StreamNotFound
+from application.ports.log import StreamNotFound
 from projections import execution_status
 from projections.execution_status import ExecutionStatus
 from projections.projection import typed

@@ -9,7 +9,7 @@ from quart import Response, g, request
 from api.crossing import backend, crossing
 from api.problems import Problem
 from application.accounts import SESSION_LIFETIME, Account, NotLoggedIn
-from application.ports import Context
+from application.ports.log import Context
 from domain.user import Role
 
 COOKIE = "runledger_session"

@@ -12,7 +12,7 @@ from api.executions import check_owner
 from api.messages import answer, body
 from api.openapi import Description, describe
 from api.sessions import context, current_account
-from application.ports import LAST_POSITION
+from application.ports.log import LAST_POSITION
 from application.standard_input import Given
 from domain.standard_input import BYTES
 

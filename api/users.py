@@ -16,7 +16,7 @@ from api.problems import Problem
 from api.sessions import current_admin
 from api.waiting import until
 from application.ledger import Selection
-from application.ports import Erased, Seals
+from application.ports.seals import Erased, Seals
 from domain.sealed import Sealed
 from domain.user import Role
 from projections import execution_history, usage, user_directory

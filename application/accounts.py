@@ -8,19 +8,10 @@ from uuid import UUID
 import msgspec
 
 from application.handler import change
-from application.ports import (
-    Context,
-    Credentials,
-    Erased,
-    EventLog,
-    Ids,
-    Names,
-    Passwords,
-    Seals,
-    Sessions,
-    StreamNotFound,
-    VersionConflict,
-)
+from application.ports.log import Context, EventLog, StreamNotFound, VersionConflict
+from application.ports.people import Credentials, Names, Passwords, Sessions
+from application.ports.seals import Erased, Seals
+from application.ports.surroundings import Ids
 from domain.aggregate import DomainError
 from domain.name import Name, NameTaken
 from domain.user import Role, User

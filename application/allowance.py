@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Protocol
 from uuid import UUID
 
-from application.ports import EventLog
+from application.ports.log import EventLog
 from domain.aggregate import DomainError
 from domain.execution import Execution
 

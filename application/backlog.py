@@ -6,7 +6,7 @@ from threading import Condition
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from application.ports import Identified, Tasks
+from application.ports.work import Identified, Tasks
 
 LOOK_EVERY_SECONDS = 5.0
 FORGET_EVERY_SECONDS = 1.0

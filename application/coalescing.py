@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Event, Lock
 
-from application.ports import Output
+from application.ports.sandbox import Output
 
 WAIT_SECONDS = 0.05
 SIZE_BYTES = 16 * 1024

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from application.handler import begin_or_change
-from application.ports import Context, EventLog
+from application.ports.log import Context, EventLog
 from domain.dead_letter import DeadLetter, letters_of
 
 

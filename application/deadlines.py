@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from application.handler import following
-from application.ports import EventLog, StreamNotFound, UnreadableEvent, VersionConflict
+from application.ports.log import EventLog, StreamNotFound, UnreadableEvent, VersionConflict
 from domain.execution import Execution, Outcome, Status
 from domain.queue import Waiting
 from domain.saga import TELL_WITHIN, Saga, Step, saga_of

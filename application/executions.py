@@ -11,7 +11,10 @@ from msgspec import Meta
 from application import environment
 from application.allowance import Allowance
 from application.handler import change
-from application.ports import Context, EventLog, Ids, Recorded, Runtime, Runtimes, Seals, VersionConflict
+from application.ports.log import Context, EventLog, Recorded, VersionConflict
+from application.ports.sandbox import Runtime, Runtimes
+from application.ports.seals import Seals
+from application.ports.surroundings import Ids
 from application.sizes import spelled, spelled_in
 from domain.aggregate import DomainError
 from domain.execution import Execution, Limits

@@ -13,24 +13,19 @@ from application.backlog import Backlog
 from application.feeding import Feeding
 from application.handler import change, following
 from application.orchestrator import sandbox_of
-from application.ports import (
-    Clock,
-    ContentUnreadable,
-    Context,
-    Erased,
-    EventLog,
+from application.ports.log import Context, EventLog, LogUnavailable
+from application.ports.sandbox import (
     Job,
-    LogUnavailable,
     NoCapacity,
     Runtimes,
     Sandbox,
     SandboxNotFound,
     SandboxUnavailable,
     SandboxUnreachable,
-    Seals,
-    Task,
-    TaskKind,
 )
+from application.ports.seals import ContentUnreadable, Erased, Seals
+from application.ports.surroundings import Clock
+from application.ports.work import Task, TaskKind
 from domain.execution import Execution, ExecutionEnded, Outcome, Status
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,10 @@ What was given before there was to be a sandbox is there from the start on; each
 from collections.abc import Sequence
 
 from application.orchestrator import sandbox_of
-from application.ports import EventLog, InputMissing, Recorded, Sandbox, SandboxNotFound, Seals, Task
+from application.ports.log import EventLog, Recorded
+from application.ports.sandbox import InputMissing, Sandbox, SandboxNotFound
+from application.ports.seals import Seals
+from application.ports.work import Task
 from domain.execution import Execution, ExecutionEnded
 
 

@@ -6,7 +6,7 @@ from threading import Event, Thread
 from uuid import UUID
 
 from application.backlog import Backlog
-from application.ports import Followed
+from application.ports.work import Followed
 
 log = logging.getLogger(__name__)
 

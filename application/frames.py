@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from application.ports import STDERR, STDOUT, Output
+from application.ports.sandbox import STDERR, STDOUT, Output
 
 STREAMS = {"stdout": STDOUT, "stderr": STDERR}
 """By their names."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from application.ports import Context, EventLog, StreamNotFound, VersionConflict
+from application.ports.log import Context, EventLog, StreamNotFound, VersionConflict
 from domain.aggregate import Aggregate, DomainError
 
 A = TypeVar("A", bound=Aggregate)

@@ -8,7 +8,11 @@ from uuid import UUID
 from application.backlog import Backlog
 from application.coalescing import WAIT_SECONDS
 from application.following import TRY_AGAIN_SECONDS, follow_all
-from application.ports import Clock, EventLog, Followed, LiveOutput, Sandbox
+from application.ports.live import LiveOutput
+from application.ports.log import EventLog
+from application.ports.sandbox import Sandbox
+from application.ports.surroundings import Clock
+from application.ports.work import Followed
 from application.watch import Watch
 
 

@@ -10,17 +10,9 @@ from uuid import UUID, uuid4
 from application.deadlines import ACTOR, Deadlines
 from application.handler import following
 from application.pools import Pools
-from application.ports import (
-    Clock,
-    Context,
-    EventLog,
-    Recorded,
-    StreamNotFound,
-    Task,
-    TaskKind,
-    UnreadableEvent,
-    VersionConflict,
-)
+from application.ports.log import Context, EventLog, Recorded, StreamNotFound, UnreadableEvent, VersionConflict
+from application.ports.surroundings import Clock
+from application.ports.work import Task, TaskKind
 from application.queue import Queue
 from domain.execution import Execution, Limits, Outcome, Status
 from domain.pool import Places, Pool, Reservation

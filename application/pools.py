@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from application.ports import EventLog, StreamNotFound
+from application.ports.log import EventLog, StreamNotFound
 from domain.pool import Pool, opened, pool_of
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from application.handler import begin_or_change
-from application.ports import Context, EventLog
+from application.ports.log import Context, EventLog
 from domain.aggregate import DomainError
 from domain.read_model import ReadModel, read_model_of
 

@@ -6,18 +6,10 @@ from threading import Event
 from uuid import UUID, uuid4
 
 from application.handler import change
-from application.ports import (
-    Clock,
-    Context,
-    EventLog,
-    Sandbox,
-    SandboxUnreachable,
-    Starts,
-    StreamNotFound,
-    TaskKind,
-    UnfinishedRuns,
-    UnreadableEvent,
-)
+from application.ports.log import Context, EventLog, StreamNotFound, UnreadableEvent
+from application.ports.sandbox import Sandbox, SandboxUnreachable
+from application.ports.surroundings import Clock
+from application.ports.work import Starts, TaskKind, UnfinishedRuns
 from application.watch import ACTOR
 from domain.execution import Execution, ExecutionEnded, Outcome, Status
 

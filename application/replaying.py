@@ -23,7 +23,8 @@ from application.outlets import (
     TargetRefused,
     TargetUnavailable,
 )
-from application.ports import Clock, EventLog, LogUnavailable, Roles, UnreadableEvent
+from application.ports.log import EventLog, LogUnavailable, UnreadableEvent
+from application.ports.surroundings import Clock, Roles
 from application.progress import Progress, Tell
 from domain.replay import Kind, Replay, ReplayStatus
 

@@ -13,7 +13,8 @@ from application.handler import change
 from application.ledger import Entry, Ledger
 from application.moments import NoSuchMoment, in_calendar
 from application.outlets import Mark, Marks, Outlets, Selecting, TargetMisnamed
-from application.ports import Context, EventLog, Ids
+from application.ports.log import Context, EventLog
+from application.ports.surroundings import Ids
 from application.selection import SelectionRefused, check_order, check_types
 from domain.replay import Kind, Replay, ReplayStatus, Selection, Target
 

@@ -11,20 +11,12 @@ from application.following import LOOK_EVERY_TRIES, TRY_AGAIN_SECONDS, follow_al
 from application.frames import encode_frames
 from application.handler import change, following
 from application.orchestrator import created, sandbox_of
-from application.ports import (
-    Clock,
-    Ended,
-    EventLog,
-    Followed,
-    Frame,
-    LiveOutput,
-    LiveUnavailable,
-    Output,
-    Sandbox,
-    SandboxNotFound,
-    Seals,
-    Started,
-)
+from application.ports.live import LiveOutput, LiveUnavailable
+from application.ports.log import EventLog
+from application.ports.sandbox import Ended, Frame, Output, Sandbox, SandboxNotFound, Started
+from application.ports.seals import Seals
+from application.ports.surroundings import Clock
+from application.ports.work import Followed
 from domain.execution import Execution, ExecutionEnded
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from application.executions import Executions
-from application.ports import Context, EventLog, Recorded, StreamNotFound
+from application.ports.log import Context, EventLog, Recorded, StreamNotFound
 from domain.execution import Execution, Status
 from domain.saga import Saga, Step, saga_of, step_of
 

@@ -6,7 +6,8 @@ from uuid import UUID
 import msgspec
 
 from application.handler import change
-from application.ports import Context, Erased, EventLog, Recorded, Seals
+from application.ports.log import Context, EventLog, Recorded
+from application.ports.seals import Erased, Seals
 from domain.aggregate import DomainError
 from domain.execution import Execution
 from domain.sealed import Sealed

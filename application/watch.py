@@ -10,18 +10,10 @@ from application.coalescing import Coalescer
 from application.following import LOOK_EVERY_TRIES
 from application.handler import change, following
 from application.orchestrator import created, sandbox_of
-from application.ports import (
-    Clock,
-    Ended,
-    EventLog,
-    FramesMissing,
-    LiveOutput,
-    LiveUnavailable,
-    Output,
-    Sandbox,
-    SandboxNotFound,
-    Started,
-)
+from application.ports.live import FramesMissing, LiveOutput, LiveUnavailable
+from application.ports.log import EventLog
+from application.ports.sandbox import Ended, Output, Sandbox, SandboxNotFound, Started
+from application.ports.surroundings import Clock
 from domain.execution import Execution, ExecutionEnded
 
 log = logging.getLogger(__name__)

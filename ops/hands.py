@@ -10,7 +10,7 @@ from threading import Event
 
 import msgspec
 
-from application.ports import LogDamaged, LogUnavailable
+from application.ports.log import LogDamaged, LogUnavailable
 from application.progress import Tell
 from projections.hands import Own
 from projections.projection import Projection

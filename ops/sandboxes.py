@@ -7,7 +7,7 @@ from typing import Protocol
 from adapters.bubblewrap.runtimes import LocalRuntimes
 from adapters.bubblewrap.sandbox import BubblewrapSandbox
 from adapters.network.hosts import parse, ports
-from application.ports import Runtime, Runtimes, Sandbox
+from application.ports.sandbox import Runtime, Runtimes, Sandbox
 from domain.execution import Limits
 from ops.settings import Settings
 

@@ -12,7 +12,7 @@ from adapters.mongo.log.journal import Journal
 from adapters.mongo.log.log import MongoEventLog
 from adapters.mongo.read_models.read_models import MongoReadModels
 from adapters.mongo.read_models.stored import MongoStored
-from application.ports import LogDamaged, LogUnavailable
+from application.ports.log import LogDamaged, LogUnavailable
 from ops.cli import access
 from ops.cli.access import load_settings
 from ops.hands import CURSOR_LOST, DAMAGED, UNAVAILABLE, Share

@@ -4,7 +4,7 @@ import secrets
 from contextlib import suppress
 from uuid import uuid4
 
-from application.ports import Context
+from application.ports.log import Context
 from domain.name import NameTaken
 from domain.read_model import UnderWay
 from domain.user import Role

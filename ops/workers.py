@@ -9,7 +9,8 @@ from threading import Event, Thread
 from uuid import UUID
 
 from adapters.mongo.log.listening import Listening
-from application.ports import Followed, LogUnavailable, Recorded
+from application.ports.log import LogUnavailable, Recorded
+from application.ports.work import Followed
 from ops.containers.workers import Workers
 from projections.changes import Changes, coalesce
 from projections.engine import Engine

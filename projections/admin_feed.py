@@ -7,7 +7,7 @@ in a document, would cost the live fold a quarter of its speed.
 from collections.abc import Iterator
 from typing import Any
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from domain.execution import Execution
 from domain.read_model import ReadModel
 from domain.replay import Replay

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from projections.projection import DocumentId, Projection, Put, Step
 
 FIRST = 1

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Event
 from types import MappingProxyType
 
-from application.ports import EventLog, Feed, LogUnavailable, Recorded, Subscription
+from application.ports.log import EventLog, Feed, LogUnavailable, Recorded, Subscription
 from projections.generations import Pointer
 from projections.held import Held
 from projections.projection import Projection

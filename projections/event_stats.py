@@ -5,7 +5,7 @@ from datetime import date
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from projections.projection import Add, Projection, Query
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from domain.execution import Execution, Status
 from projections.projection import ASCENDING, DESCENDING, Projection, Put, Query
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from domain.execution import Execution, Limits, Outcome, Status
 from domain.sealed import Sealed
 from projections.projection import Notice, Projection, Put, Query, plain

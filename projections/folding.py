@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from application.ports import Recorded, Unreadable, UnreadableEvent
+from application.ports.log import Recorded, Unreadable, UnreadableEvent
 from projections.changes import Changes, merge
 from projections.letters import Letter, Trouble, letter
 from projections.projection import DocumentId, Notice, Projection, Step

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from projections.storing import Events
 
 HELD_SECONDS = 0.1

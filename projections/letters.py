@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 
 LINES = 5
 """How many of the innermost code lines tell where it went wrong."""

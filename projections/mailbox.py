@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import EventLog, Recorded, Unreadable
+from application.ports.log import EventLog, Recorded, Unreadable
 from projections.letters import Trouble
 from projections.projection import Projection
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from application.backlog import Backlog
 from application.handler import change, following
-from application.ports import Clock, Context, EventLog, LogDamaged, LogUnavailable, Roles
+from application.ports.log import Context, EventLog, LogDamaged, LogUnavailable
+from application.ports.surroundings import Clock, Roles
 from application.progress import Progress
 from domain.read_model import Ending, ReadModel, Verification, Work, read_model_of
 from projections.generations import Generations

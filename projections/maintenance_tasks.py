@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from domain.read_model import ReadModel
 from projections.changes import Changes
 from projections.projection import OLDEST_FIRST, Projection, Put

@@ -6,7 +6,7 @@ newest state and its owner, would cost the live fold a third of its speed.
 
 from collections.abc import Iterator
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from domain.execution import Execution, Status
 from projections.projection import Add, Projection
 

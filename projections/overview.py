@@ -6,7 +6,8 @@ from typing import Protocol
 
 import msgspec
 
-from application.ports import Clock, EventLog
+from application.ports.log import EventLog
+from application.ports.surroundings import Clock
 from projections.generations import Generation, Generations, Pointer
 from projections.projection import Projection
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from projections.folding import Folding
 from projections.projection import DocumentId, Projection
 from projections.refolding import Log

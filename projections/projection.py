@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from application.dead_letters import DeadLetters
 from application.handler import following
-from application.ports import Clock, EventLog, LogUnavailable, Recorded, Roles
+from application.ports.log import EventLog, LogUnavailable, Recorded
+from application.ports.surroundings import Clock, Roles
 from domain.dead_letter import DeadLetter, letters_of
 from projections.mailbox import Mailbox, Parked, event_of, trouble_now
 from projections.projection import Projection

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from application.ports import EventLog, Recorded
+from application.ports.log import EventLog, Recorded
 from application.progress import Tell, tell_nobody
 from projections.folding import Folding, Refused
 from projections.letters import Trouble

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from application.ports import EventLog, Recorded
+from application.ports.log import EventLog, Recorded
 from domain.dead_letter import DeadLetter
 from projections.store import Move, ReadModels
 from projections.track import Track

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from application.replaying import ReplayTask
 from domain.replay import Replay
 from projections.changes import Changes

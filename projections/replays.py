@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from application.outlets import Mark
-from application.ports import Recorded
+from application.ports.log import Recorded
 from domain.replay import Kind, Replay, ReplayStatus
 from projections.projection import DESCENDING, Projection, Put, Query
 

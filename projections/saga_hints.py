@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from application.queue import Hint
 from domain.execution import Execution
 from domain.queue import Waiting

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from domain.saga import Saga, Step
 from projections.projection import ASCENDING, DESCENDING, Projection, Put, Query
 

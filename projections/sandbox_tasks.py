@@ -10,7 +10,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Followed, Recorded, Task, TaskKind
+from application.ports.log import Recorded
+from application.ports.work import Followed, Task, TaskKind
 from domain.execution import Execution, Status
 from projections.changes import Changes
 from projections.projection import OLDEST_FIRST, Projection, Put

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 
 
 class Page(msgspec.Struct, frozen=True):

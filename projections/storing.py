@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from application.ports import EventLog, LogUnavailable, Recorded
+from application.ports.log import EventLog, LogUnavailable, Recorded
 from projections.changes import Changes
 from projections.folding import Refused
 from projections.letters import Trouble

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from projections.folding import Folding, Refused
 from projections.projection import Projection
 from projections.store import Cursor, Move

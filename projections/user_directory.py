@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from domain.sealed import Sealed
 from domain.user import Role, User
 from projections.projection import ASCENDING, Projection, Put, Query, plain

@@ -10,7 +10,7 @@ from zlib import crc32
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from application.progress import Tell, tell_nobody
 from projections.changes import Changes
 from projections.folding import Folding

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from adapters.languages import ROWS
-from application.ports import Runtime
+from application.ports.sandbox import Runtime
 
 READ_AND_RUN = 0o5
 """The mode bits that let everybody read and run a file."""

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from adapters.supervisor.build import KEEPER
 from adapters.supervisor.records import ALL_INPUT, HEAD, KIND_END, read_frames
-from application.ports import Frame, NoCapacity, SandboxNotFound, SandboxUnavailable
+from application.ports.sandbox import Frame, NoCapacity, SandboxNotFound, SandboxUnavailable
 
 REQUEST = struct.Struct("<QQQ")
 WATCH, STOP, FEED, FEED_LAST = 1, 2, 3, 4

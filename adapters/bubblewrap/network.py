@@ -4,7 +4,7 @@ import sys
 
 import msgspec
 
-from application.ports import Job
+from application.ports.sandbox import Job
 
 URL = "http://127.0.0.1:3128"
 """PROXY_PORT of `records.h`, on the sandbox's own loopback."""

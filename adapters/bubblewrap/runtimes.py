@@ -2,7 +2,7 @@
 
 from adapters.bubblewrap.catalogue import missing_because
 from adapters.languages import ROWS
-from application.ports import Runtime
+from application.ports.sandbox import Runtime
 
 
 class LocalRuntimes:

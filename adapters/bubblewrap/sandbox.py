@@ -19,7 +19,7 @@ from adapters.bubblewrap.problems import NO_BWRAP, NOT_BUILT, find_problems
 from adapters.supervisor.build import KEEPER, SUPERVISOR
 from adapters.supervisor.records import check_taken, encode_job, ending_where_garbled
 from adapters.supervisor.seen import Seen
-from application.ports import (
+from application.ports.sandbox import (
     Ended,
     Frame,
     Job,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from adapters.languages import ROWS
-from application.ports import ExampleScript
+from application.ports.sandbox import ExampleScript
 
 LANGUAGES = {Path(row.file_name).suffix: row.language for row in ROWS}
 ROW = re.compile(r"^\| \[(?P<name>[^\]]+)\]\([^)]+\) \| (?P<shows>[^|]+) \|", re.MULTILINE)

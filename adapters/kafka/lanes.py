@@ -14,7 +14,7 @@ from adapters.kafka.lane import Lane
 from adapters.kafka.membership import Membership, Record
 from adapters.mongo.commits import envelope
 from adapters.mongo.log.log import MongoEventLog
-from application.ports import LogDamaged, LogUnavailable, Recorded, UnreadableEvent
+from application.ports.log import LogDamaged, LogUnavailable, Recorded, UnreadableEvent
 from projections.scanning import Page
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from adapters.mongo.commits.commits import MAX_EVENTS, Document, Line, Placed
 from adapters.mongo.leases import Lease, LeaseLost
 from adapters.mongo.log.journal import Journal
 from adapters.schemas.trouble import RegistryTrouble
-from application.ports import UnreadableEvent
+from application.ports.log import UnreadableEvent
 
 log = logging.getLogger(__name__)
 

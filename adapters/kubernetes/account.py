@@ -5,7 +5,7 @@ from threading import Lock
 
 from adapters.kubernetes.cluster import FORBIDDEN, Cluster, Refused
 from adapters.kubernetes.namespace import TOKEN_SECONDS, Ceiling, prepare, token
-from application.ports import SandboxUnreachable
+from application.ports.sandbox import SandboxUnreachable
 
 RENEWED_AFTER = 0.8
 """Of a token's time."""

@@ -24,7 +24,7 @@ from adapters.supervisor.records import (
     ending_where_garbled,
     read_frames,
 )
-from application.ports import Ended, Frame
+from application.ports.sandbox import Ended, Frame
 
 PROTOCOL = "v4.channel.k8s.io"
 STDIN, STDOUT = b"\0", 1

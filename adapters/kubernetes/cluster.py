@@ -14,7 +14,7 @@ from kubernetes import client, config
 
 from adapters.kubernetes.attachment import Attachment
 from adapters.kubernetes.pod import CLAIMANT, LABEL, STATE, Pod, State, is_leaving
-from application.ports import SandboxUnreachable
+from application.ports.sandbox import SandboxUnreachable
 
 Event = dict[str, Any]
 """Of a watch: its `type` and its `object`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters.kubernetes.cluster import GONE, Cluster, Refused
 from adapters.kubernetes.pod import Pod, State
-from application.ports import SandboxUnreachable
+from application.ports.sandbox import SandboxUnreachable
 
 log = logging.getLogger(__name__)
 

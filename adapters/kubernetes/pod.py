@@ -9,7 +9,7 @@ import msgspec
 
 from adapters import etc
 from adapters.supervisor.records import WORK
-from application.ports import Job, Runtime
+from application.ports.sandbox import Job, Runtime
 from domain.execution import Limits, Outcome, Status
 
 Pod = dict[str, Any]

@@ -21,7 +21,7 @@ from adapters.kubernetes.pod import (
     trouble_of,
     warm_pod,
 )
-from application.ports import Job, Runtime, SandboxUnreachable
+from application.ports.sandbox import Job, Runtime, SandboxUnreachable
 from domain.execution import Limits
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """The catalogue as a cluster can serve it."""
 
 from adapters.languages import ROWS
-from application.ports import Runtime
+from application.ports.sandbox import Runtime
 
 
 class ClusterRuntimes:

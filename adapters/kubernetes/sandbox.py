@@ -30,7 +30,7 @@ from adapters.kubernetes.pool import Pool
 from adapters.kubernetes.starts import GIVE_SECONDS, START_SECONDS, Starts
 from adapters.supervisor.records import check_taken
 from adapters.supervisor.seen import Seen
-from application.ports import Ended, Frame, Job, SandboxNotFound, SandboxUnreachable
+from application.ports.sandbox import Ended, Frame, Job, SandboxNotFound, SandboxUnreachable
 from domain.execution import Limits
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from adapters.kubernetes.pod import (
 )
 from adapters.kubernetes.pool import Pool
 from adapters.supervisor.records import encode_job
-from application.ports import Job, NetworkWithdrawn, NoCapacity, SandboxUnavailable, SandboxUnreachable
+from application.ports.sandbox import Job, NetworkWithdrawn, NoCapacity, SandboxUnavailable, SandboxUnreachable
 
 log = logging.getLogger(__name__)
 

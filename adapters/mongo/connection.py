@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from application.ports import LogUnavailable
+from application.ports.log import LogUnavailable
 
 Document = dict[str, Any]
 

@@ -9,7 +9,9 @@ from redis.exceptions import RedisError
 
 from adapters.redis.channels import LiveFrames, encode, output_of
 from application.frames import encode_frames
-from application.ports import FramesMissing, LiveUnavailable, Output, Seals
+from application.ports.live import FramesMissing, LiveUnavailable
+from application.ports.sandbox import Output
+from application.ports.seals import Seals
 
 KEPT_SECONDS = 60
 """How long frames stay after the run's end was stored, for those who were reading them."""

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from application.ports import STDERR, STDOUT, Ended, Frame, InputMissing, Job, Output, Started
+from application.ports.sandbox import STDERR, STDOUT, Ended, Frame, InputMissing, Job, Output, Started
 from domain.execution import Outcome, Status
 
 HEAD = struct.Struct("<IIQQ")

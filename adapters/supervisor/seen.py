@@ -1,6 +1,6 @@
 """What of a run's frames somebody has had."""
 
-from application.ports import Ended, Frame, Output, Started
+from application.ports.sandbox import Ended, Frame, Output, Started
 
 
 class Seen:

@@ -16,7 +16,7 @@ from ops.settings import Settings, SettingsInvalid, hidden
 from ops.up.folder import running
 
 if TYPE_CHECKING:
-    from application.ports import Context
+    from application.ports.log import Context
     from ops.containers.api import Api
     from ops.containers.core import Core
     from ops.containers.workers import Workers
@@ -105,7 +105,7 @@ def with_patience(open: "Callable[[Settings], C]", settings: Settings) -> "C":
 
 def _answering(container: "C") -> "C":
     from adapters.mongo.connection import reachable  # noqa: PLC0415
-    from application.ports import LogUnavailable  # noqa: PLC0415
+    from application.ports.log import LogUnavailable  # noqa: PLC0415
 
     try:
         with reachable():
@@ -134,6 +134,6 @@ def with_addresses(settings: Settings) -> Settings:
 
 def operator(container: "Core") -> "Context":
     """Whoever may use the machine's own command line, now."""
-    from application.ports import Context  # noqa: PLC0415
+    from application.ports.log import Context  # noqa: PLC0415
 
     return Context("operator", container.clock().now(), uuid4())

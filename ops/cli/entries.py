@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from application.causation import Branch
     from application.ledger import Entry
-    from application.ports import Seals
+    from application.ports.seals import Seals
     from domain.sealed import Sealed
 
 
@@ -38,7 +38,7 @@ def with_content(entry: "Entry", seals: "Seals", is_opened: bool) -> "Entry":
 
 
 def _content(sealed: "Sealed[Any]", seals: "Seals", is_opened: bool) -> dict[str, Any]:
-    from application.ports import ContentUnreadable, Erased  # noqa: PLC0415
+    from application.ports.seals import ContentUnreadable, Erased  # noqa: PLC0415
 
     known = {"key": sealed.key, "size": sealed.size}
     try:

@@ -16,7 +16,7 @@ from ops.cli.output import AsJson, Failed, print_json, print_line, print_table, 
 
 if TYPE_CHECKING:
     from api.backend import Backend
-    from application.ports import Recorded
+    from application.ports.log import Recorded
     from ops.containers.api import Api
 
 app = typer.Typer(no_args_is_help=True)
@@ -120,7 +120,7 @@ def at(
 @app.command()
 def cancel(execution: Execution, data: Data = None, as_json: AsJson = False) -> None:
     """Ask a run to end."""
-    from application.ports import StreamNotFound  # noqa: PLC0415
+    from application.ports.log import StreamNotFound  # noqa: PLC0415
     from domain.execution import ExecutionEnded  # noqa: PLC0415
 
     container = core(load_settings(data=data))
@@ -136,7 +136,7 @@ def cancel(execution: Execution, data: Data = None, as_json: AsJson = False) -> 
 @app.command()
 def retry(execution: Execution, data: Data = None, as_json: AsJson = False) -> None:
     """Run again what an ended run has run; prints the new run's id."""
-    from application.ports import StreamNotFound  # noqa: PLC0415
+    from application.ports.log import StreamNotFound  # noqa: PLC0415
 
     container = core(load_settings(data=data))
     try:

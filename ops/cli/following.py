@@ -13,7 +13,8 @@ from api.execution_stream import ExecutionStream, Place
 from api.ports import Inbox
 from api.sse import Message
 from api.views import ExecutionView
-from application.ports import STDERR, STDOUT, Context, LogUnavailable
+from application.ports.log import Context, LogUnavailable
+from application.ports.sandbox import STDERR, STDOUT
 from domain.execution import ExecutionEnded, Status
 from ops.cli.live_input import LiveInput
 from ops.cli.output import CUT, NOT_RUN, Failed, close, print_json, say

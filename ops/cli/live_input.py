@@ -8,7 +8,7 @@ from contextlib import suppress
 from uuid import UUID, uuid4
 
 from api.backend import Backend
-from application.ports import Context, LogUnavailable, VersionConflict
+from application.ports.log import Context, LogUnavailable, VersionConflict
 from domain.aggregate import DomainError
 from domain.execution import ExecutionEnded
 from domain.standard_input import BYTES

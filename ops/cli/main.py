@@ -162,13 +162,8 @@ def _check_text(arguments: Sequence[str]) -> None:
 
 def _is_told(error: Exception) -> bool:
     """Whether its message says to people what is wrong, wherever it comes from."""
-    from application.ports import (  # noqa: PLC0415
-        ContentUnreadable,
-        Erased,
-        LogUnavailable,
-        UnreadableEvent,
-        WrongMasterKey,
-    )
+    from application.ports.log import LogUnavailable, UnreadableEvent  # noqa: PLC0415
+    from application.ports.seals import ContentUnreadable, Erased, WrongMasterKey  # noqa: PLC0415
     from projections.projection import DocumentDamaged  # noqa: PLC0415
 
     told = (

@@ -15,7 +15,7 @@ from ops.cli.output import AsJson, Bar, Failed, as_id, counted, print_json, prin
 from ops.cli.work import until_ended
 
 if TYPE_CHECKING:
-    from application.ports import Seals
+    from application.ports.seals import Seals
     from application.progress import Tell
     from domain.read_model import ReadModel, Work
     from ops.containers.core import Core

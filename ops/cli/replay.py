@@ -18,7 +18,7 @@ from ops.cli.work import patience
 if TYPE_CHECKING:
     from typing import TypeVar
 
-    from application.ports import Context
+    from application.ports.log import Context
     from application.replays import Preview, Replays, ReplayView, Wanted
     from domain.replay import Target
     from ops.containers.core import Core
@@ -155,7 +155,7 @@ def _asked(container: "Core", replay: UUID, ask: "Callable[[Context, UUID], int]
 
 
 def _told(act: "Callable[[], T]", replay: UUID) -> "T":
-    from application.ports import StreamNotFound  # noqa: PLC0415
+    from application.ports.log import StreamNotFound  # noqa: PLC0415
 
     try:
         return act()

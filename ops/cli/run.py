@@ -149,7 +149,7 @@ def _is_text(content: bytes) -> bool:
 
 def _accept(container: "Core", request: "RunRequest") -> UUID:
     from application.executions import InvalidRequest  # noqa: PLC0415
-    from application.ports import LogUnavailable  # noqa: PLC0415
+    from application.ports.log import LogUnavailable  # noqa: PLC0415
     from domain.aggregate import DomainError  # noqa: PLC0415
     from ops.store import ADMIN  # noqa: PLC0415
 

@@ -68,7 +68,7 @@ def worker(
 
 def init() -> None:
     """Make the store and its first admin where they are missing. Prints the admin's password, once."""
-    from application.ports import WrongMasterKey  # noqa: PLC0415
+    from application.ports.seals import WrongMasterKey  # noqa: PLC0415
     from ops.store import ADMIN, make_admin, prepare_store  # noqa: PLC0415
 
     container = access.core(load_settings())

@@ -65,7 +65,7 @@ def cancel(saga: Id, data: Data = None, as_json: AsJson = False) -> None:
 
 def _told(ask: "Callable[[], T]", saga: UUID) -> "T":
     """Raises Failed where there is no such saga, or its run has ended."""
-    from application.ports import StreamNotFound  # noqa: PLC0415
+    from application.ports.log import StreamNotFound  # noqa: PLC0415
     from domain.execution import ExecutionEnded  # noqa: PLC0415
 
     try:

@@ -21,7 +21,7 @@ from application.deadlines import Deadlines
 from application.executor import Executor
 from application.monitor import Monitor
 from application.orchestrator import Orchestrator
-from application.ports import Task
+from application.ports.work import Task
 from application.queue import Queue
 from application.reconciler import Reconciler, is_wanted
 from application.replaying import Replaying, ReplayTask

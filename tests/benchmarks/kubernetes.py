@@ -12,7 +12,7 @@ import httpx
 
 from adapters.kubernetes import Ceiling, Cluster, KubernetesSandbox
 from adapters.kubernetes.pod import STATE, State, is_idle, is_running, pod_of, state_of
-from application.ports import Job, Output
+from application.ports.sandbox import Job, Output
 from domain.execution import Limits
 from tests.benchmarks.bare import HELLO
 from tests.benchmarks.report import Row, p50_p99

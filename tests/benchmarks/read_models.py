@@ -23,7 +23,7 @@ from adapters.mongo.log.log import MongoEventLog
 from adapters.mongo.read_models.generations import collection_name
 from adapters.mongo.read_models.read_models import MongoReadModels
 from adapters.mongo.read_models.stored import MongoStored
-from application.ports import Context
+from application.ports.log import Context
 from application.progress import tell_nobody
 from domain.execution import Execution, Limits, Outcome, Status
 from domain.sealed import Sealed

@@ -13,7 +13,7 @@ import httpx
 
 from adapters.bubblewrap import BubblewrapSandbox
 from adapters.bubblewrap.catalogue import installed, locate
-from application.ports import Ended, Job, Runtime
+from application.ports.sandbox import Ended, Job, Runtime
 from domain.execution import Limits, Status
 from ops.settings import default_slots
 from tests.benchmarks import idle

@@ -5,7 +5,7 @@ from threading import Thread
 
 from adapters.kubernetes.cluster import Cluster
 from adapters.kubernetes.pod import STATE, Pod
-from application.ports import SandboxUnreachable
+from application.ports.sandbox import SandboxUnreachable
 
 SECONDS = 3600
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports import Context, EventLog, StreamNotFound, VersionConflict
+from application.ports.log import Context, EventLog, StreamNotFound, VersionConflict
 from domain.execution import Execution
 from domain.name import Name
 from domain.sealed import Sealed

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from application.ports import EventLog, Feed, Recorded, Subscription
+from application.ports.log import EventLog, Feed, Recorded, Subscription
 from tests.contracts.event_log import NOON, OPERATOR, new_user
 
 PATIENCE_SECONDS = 20.0

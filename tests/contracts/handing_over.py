@@ -22,7 +22,7 @@ from adapters.mongo.log.log import MongoEventLog
 from adapters.mongo.writing import handover
 from adapters.mongo.writing.bell import Bell
 from adapters.mongo.writing.wire import Answer
-from application.ports import VersionConflict
+from application.ports.log import VersionConflict
 from tests.contracts.event_log import NOON, OPERATOR, new_user
 from tests.ways import way
 

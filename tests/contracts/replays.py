@@ -11,7 +11,7 @@ import pytest
 from adapters.mongo.log.replays import MongoMarks, MongoSelecting
 from application import replaying
 from application.outlets import Mark, Outlets, Stopped, TargetRefused, TargetUnavailable
-from application.ports import Recorded
+from application.ports.log import Recorded
 from application.progress import tell_nobody
 from application.replaying import Session
 from domain.replay import Kind, Replay, Selection, Target

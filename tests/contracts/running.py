@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.ports import STDOUT, Ended, Frame, Job, Output, Runtime, Sandbox
+from application.ports.sandbox import STDOUT, Ended, Frame, Job, Output, Runtime, Sandbox
 from domain.execution import Limits, Outcome
 
 MIB = 1024 * 1024

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.ports import STDERR, STDOUT, Ended, Output, SandboxNotFound, Started
+from application.ports.sandbox import STDERR, STDOUT, Ended, Output, SandboxNotFound, Started
 from domain.execution import Status
 from tests.contracts.running import MIB, Running, numbers, outcome, output
 

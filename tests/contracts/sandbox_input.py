@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from adapters.supervisor.records import InputTooLarge
-from application.ports import InputMissing, SandboxNotFound
+from application.ports.sandbox import InputMissing, SandboxNotFound
 from domain.execution import Status
 from tests.contracts.running import MIB, Running, outcome, output
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.ports import Seals
+from application.ports.seals import Seals
 
 SIZES = (0, 1, 32 * 1024, 32 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1, 3_000_000)
 

@@ -14,7 +14,7 @@ from adapters.bubblewrap.catalogue import installed
 from adapters.bubblewrap.cgroups import find_cgroups
 from adapters.bubblewrap.sandbox import UIDS_FOLDER
 from adapters.supervisor.build import build
-from application.ports import Ended, NoCapacity, Started
+from application.ports.sandbox import Ended, NoCapacity, Started
 from domain.execution import Status
 from tests.contracts.running import MIB, outcome, output
 from tests.contracts.sandbox import FORK_BOMB, SandboxContract

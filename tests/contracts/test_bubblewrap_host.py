@@ -18,7 +18,7 @@ from adapters.bubblewrap import sandbox as sandbox_module
 from adapters.languages import ROWS
 from adapters.supervisor import build as build_module
 from adapters.supervisor.records import JobTooLarge
-from application.ports import Job, SandboxUnavailable
+from application.ports.sandbox import Job, SandboxUnavailable
 from domain.execution import Limits, Status
 from tests.contracts.running import outcome, output
 

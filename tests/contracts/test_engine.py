@@ -10,7 +10,8 @@ import pytest
 
 from adapters.mongo.read_models.generations import collection_name
 from adapters.mongo.read_models.read_models import MongoReadModels, MongoTasks
-from application.ports import LogUnavailable, Task, Unreadable
+from application.ports.log import LogUnavailable, Unreadable
+from application.ports.work import Task
 from domain.dead_letter import DeadLetter, letters_of
 from projections import admin_feed, execution_history, execution_status, sandbox_tasks
 from projections.changes import Changes

@@ -16,7 +16,7 @@ from adapters.mongo.log.journal import Journal
 from adapters.mongo.log.log import MongoEventLog
 from adapters.mongo.read_models.read_models import MongoReadModels
 from adapters.mongo.read_models.stored import MongoStored
-from application.ports import LogUnavailable
+from application.ports.log import LogUnavailable
 from application.progress import tell_nobody
 from ops import hands
 from ops.hands import Processes

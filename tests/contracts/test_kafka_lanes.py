@@ -17,7 +17,7 @@ from adapters.kafka.topics import EVENTS
 from adapters.mongo.commits import envelope
 from adapters.mongo.log.journal import Journal
 from adapters.mongo.log.log import MongoEventLog
-from application.ports import Unreadable
+from application.ports.log import Unreadable
 from tests.contracts.feed import FeedContract, by_lane, from_start, save_users, take, take_nothing
 from tests.faults.processes import wait_until
 

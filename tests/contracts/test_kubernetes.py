@@ -13,7 +13,7 @@ from adapters.kubernetes.cluster import FORBIDDEN, Cluster, Refused
 from adapters.kubernetes.namespace import Ceiling, prepare
 from adapters.kubernetes.pod import GRANTED, NETWORK, NOBODY, Place, Pod, State, pod_of
 from adapters.supervisor.build import build
-from application.ports import Job, NoCapacity, SandboxNotFound, SandboxUnavailable, SandboxUnreachable
+from application.ports.sandbox import Job, NoCapacity, SandboxNotFound, SandboxUnavailable, SandboxUnreachable
 from domain.execution import Limits, Status
 from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of

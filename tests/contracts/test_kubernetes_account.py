@@ -14,7 +14,7 @@ from adapters.kubernetes import Account, Ceiling, Cluster, Place
 from adapters.kubernetes.cluster import FORBIDDEN, Refused
 from adapters.kubernetes.namespace import ACCOUNT
 from adapters.kubernetes.pod import is_running, pod_of
-from application.ports import Job, SandboxUnreachable
+from application.ports.sandbox import Job, SandboxUnreachable
 from domain.execution import Limits
 from tests.cluster.image import ROWS
 from tests.cluster.keys import write_kubeconfig

@@ -16,7 +16,7 @@ from adapters.kubernetes import Ceiling, Cluster, KubernetesSandbox
 from adapters.kubernetes.namespace import EVERYWHERE, prepare
 from adapters.kubernetes.pod import GRANTED, NETWORK, STATE, is_idle, is_running
 from adapters.supervisor.build import build
-from application.ports import Job, NetworkWithdrawn
+from application.ports.sandbox import Job, NetworkWithdrawn
 from domain.execution import Limits, Status
 from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of

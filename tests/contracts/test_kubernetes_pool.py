@@ -10,7 +10,7 @@ import pytest
 from adapters.kubernetes import Ceiling, Cluster, KubernetesSandbox, pool
 from adapters.kubernetes.pod import LABEL, STATE, State, is_idle, is_running, warm_pod
 from adapters.supervisor.build import build
-from application.ports import Job, NoCapacity
+from application.ports.sandbox import Job, NoCapacity
 from domain.execution import Limits, Status
 from tests.cluster.image import ROWS
 from tests.cluster.namespaces import worker_of

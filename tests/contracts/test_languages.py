@@ -14,7 +14,7 @@ from adapters.bubblewrap.catalogue import COMPILED, NotInstalled, installed, loc
 from adapters.bubblewrap.runtimes import LocalRuntimes
 from adapters.languages import ROWS
 from adapters.supervisor.build import build
-from application.ports import STDERR, Frame, Job, Runtime
+from application.ports.sandbox import STDERR, Frame, Job, Runtime
 from domain.execution import Limits, Status
 from tests.contracts.running import outcome, output
 

@@ -16,7 +16,7 @@ from adapters.mongo.secrets.seals import MongoSeals
 from adapters.secrets.names import HmacNames
 from adapters.secrets.passwords import Argon2Passwords
 from application.accounts import Accounts, NotLoggedIn, WeakPassword, WrongLogin
-from application.ports import Context
+from application.ports.log import Context
 from domain.name import NameTaken
 from domain.user import Locked, Role
 from ops.containers.core import RandomIds, SystemClock

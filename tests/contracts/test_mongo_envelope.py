@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters.mongo.commits import envelope
 from adapters.mongo.commits.envelope import Envelope
 from adapters.mongo.commits.payloads import Payload
-from application.ports import Context, NewerSchema, UnknownEventType, UnreadableEvent
+from application.ports.log import Context, NewerSchema, UnknownEventType, UnreadableEvent
 from domain.aggregate import Aggregate
 from domain.events import EVENTS
 from domain.execution import Execution, Limits, Outcome, Status

@@ -15,7 +15,7 @@ from adapters.mongo.secrets.sealing import seal
 from adapters.mongo.secrets.seals import MongoSeals
 from adapters.secrets.master_keys import key_id
 from adapters.secrets.names import HmacNames
-from application.ports import Erased, WrongMasterKey
+from application.ports.seals import Erased, WrongMasterKey
 from domain.sealed import Sealed
 from ops import rotation
 from ops.loading import load

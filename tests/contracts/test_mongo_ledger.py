@@ -15,7 +15,7 @@ from adapters.mongo.secrets.keyring import Keyring
 from adapters.mongo.secrets.keys import DataKeys
 from adapters.mongo.secrets.seals import MongoSeals
 from application.ledger import Finding, Flaw, Selection
-from application.ports import Context, UnreadableEvent
+from application.ports.log import Context, UnreadableEvent
 from domain.user import Role, User
 from tests.contracts.event_log import NOON, OPERATOR, new_user
 

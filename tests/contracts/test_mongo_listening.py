@@ -14,7 +14,7 @@ from adapters.mongo.log.journal import Journal
 from adapters.mongo.log.listening import Listening
 from adapters.mongo.log.log import MongoEventLog
 from adapters.mongo.writing.bell import Bell
-from application.ports import Recorded
+from application.ports.log import Recorded
 from tests.contracts.event_log import OPERATOR, new_user
 from tests.faults.processes import wait_until
 

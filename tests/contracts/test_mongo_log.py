@@ -17,7 +17,7 @@ from adapters.mongo.log.journal import Journal
 from adapters.mongo.log.log import MongoEventLog
 from adapters.mongo.secrets.seals import CHUNK_BYTES
 from adapters.mongo.writing.writer import _Request
-from application.ports import LogUnavailable, VersionConflict
+from application.ports.log import LogUnavailable, VersionConflict
 from domain.execution import Execution, Outcome, Status
 from domain.sealed import Sealed
 from domain.user import Role, User

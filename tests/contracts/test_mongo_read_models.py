@@ -8,7 +8,7 @@ import pytest
 from adapters.mongo.connection import connect
 from adapters.mongo.read_models.generations import CursorMissing, collection_name
 from adapters.mongo.read_models.read_models import MongoReadModels
-from application.ports import LogUnavailable
+from application.ports.log import LogUnavailable
 from projections import execution_history, execution_status, sandbox_tasks
 from projections.changes import Change
 from projections.letters import Letter, Trouble

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.mongo.commits import reading
 from adapters.mongo.commits.commits import Line
-from application.ports import LogDamaged
+from application.ports.log import LogDamaged
 from tests.contracts.feed import save_users
 
 SIZES = [1, 3, 1, 12, 1, 1, 40, 2, 7]

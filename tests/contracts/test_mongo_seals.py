@@ -12,7 +12,7 @@ from adapters.mongo.secrets.keyring import Keyring, SecretDamaged
 from adapters.mongo.secrets.keys import DataKeys, KeyMissing
 from adapters.mongo.secrets.seals import MongoSeals
 from adapters.secrets.master_keys import key_id
-from application.ports import Erased, WrongMasterKey
+from application.ports.seals import Erased, WrongMasterKey
 from tests.contracts.seals import SealsContract
 
 MASTER_KEY = bytes(range(32))

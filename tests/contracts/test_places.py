@@ -14,7 +14,8 @@ from application import deadlines, orchestrator
 from application.deadlines import Deadlines
 from application.orchestrator import Orchestrator, created
 from application.pools import Pools
-from application.ports import Context, Task, TaskKind, VersionConflict
+from application.ports.log import Context, VersionConflict
+from application.ports.work import Task, TaskKind
 from application.queue import Hint, Queue
 from domain import pool as pools
 from domain.execution import Execution, ExecutionEnded, Limits, Outcome, Status

@@ -8,7 +8,7 @@ import pytest
 from adapters.kubernetes.cluster import Cluster
 from adapters.kubernetes.namespace import Ceiling, prepare
 from adapters.kubernetes.pod import STATE, is_running, pod_of
-from application.ports import Job
+from application.ports.sandbox import Job
 from domain.execution import Limits
 from tests.cluster.image import ROWS
 from tests.cluster.outside import cgroups, kernel_settings, kernel_settings_kept

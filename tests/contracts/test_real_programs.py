@@ -14,7 +14,7 @@ from adapters.bubblewrap import BubblewrapSandbox
 from adapters.bubblewrap.catalogue import locate
 from adapters.kubernetes import Ceiling, Cluster, KubernetesSandbox
 from adapters.supervisor.build import build
-from application.ports import STDERR, Job, Sandbox
+from application.ports.sandbox import STDERR, Job, Sandbox
 from domain.execution import Limits, Status
 from tests.cluster.image import ROWS, TESTS
 from tests.cluster.namespaces import worker_of

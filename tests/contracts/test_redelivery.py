@@ -17,7 +17,7 @@ from adapters.mongo.read_models.outbox import Outbox
 from adapters.telemetry.dead_letters import DeadLetterMetrics
 from adapters.telemetry.metrics import start_metrics
 from application.dead_letters import DeadLetters
-from application.ports import Context
+from application.ports.log import Context
 from domain.dead_letter import DeadLetter
 from ops.containers.core import SystemClock
 from projections.redelivery import ACTOR, LONGEST_WAIT, MOST_TRIES, Redelivery, Undelivered

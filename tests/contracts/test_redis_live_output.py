@@ -22,7 +22,8 @@ from adapters.redis.channels import output_of
 from adapters.redis.live_output import RedisLiveOutput
 from adapters.redis.notices import RedisNotices
 from application.frames import decode_frames
-from application.ports import FramesMissing, LiveUnavailable, Output
+from application.ports.live import FramesMissing, LiveUnavailable
+from application.ports.sandbox import Output
 from projections.projection import Notice
 from tests.servers import Running, running
 

@@ -12,7 +12,7 @@ from adapters.mongo.log.replays import MongoMarks, MongoSelecting
 from adapters.mongo.secrets.keys import DataKeys
 from application.moments import NoSuchMoment
 from application.outlets import TargetRefused
-from application.ports import StreamNotFound
+from application.ports.log import StreamNotFound
 from application.replays import Replays, Wanted
 from application.selection import SelectionRefused
 from domain.events import EVENTS

@@ -19,17 +19,10 @@ from adapters.mongo.secrets.seals import MongoSeals
 from adapters.supervisor.build import build
 from application.feeding import Feeding
 from application.orchestrator import sandbox_of
-from application.ports import (
-    Context,
-    Erased,
-    Job,
-    Recorded,
-    SandboxNotFound,
-    StreamNotFound,
-    Task,
-    TaskKind,
-    VersionConflict,
-)
+from application.ports.log import Context, Recorded, StreamNotFound, VersionConflict
+from application.ports.sandbox import Job, SandboxNotFound
+from application.ports.seals import Erased
+from application.ports.work import Task, TaskKind
 from application.standard_input import Given, StandardInputs
 from domain.execution import Execution, ExecutionEnded, Limits, Outcome, Status
 from domain.standard_input import InputElsewhere

@@ -22,7 +22,9 @@ from adapters.supervisor.build import build
 from application.backlog import Backlog
 from application.executor import Executor
 from application.orchestrator import sandbox_of
-from application.ports import Context, Frame, Output, Task, TaskKind
+from application.ports.log import Context
+from application.ports.sandbox import Frame, Output
+from application.ports.work import Task, TaskKind
 from domain.execution import Execution, Limits, Status
 from tests.contracts.test_places import Clock
 from tests.faults.processes import wait_until

@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from adapters.mongo.read_models.generations import collection_name
 from application.pools import Pools
-from application.ports import EventLog, Recorded
+from application.ports.log import EventLog, Recorded
 from domain.execution import Execution
 from ops.cli.access import workers
 from ops.containers.workers import Workers

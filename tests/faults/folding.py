@@ -24,7 +24,7 @@ from adapters.mongo.connection import connect
 from adapters.mongo.log.journal import Journal
 from adapters.mongo.log.log import MongoEventLog
 from adapters.mongo.read_models.read_models import MongoReadModels
-from application.ports import Recorded
+from application.ports.log import Recorded
 from projections.engine import Engine
 from projections.projection import Add, Notice, Projection, Put, Step
 from projections.store import Cursor

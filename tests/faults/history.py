@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from adapters.mongo.writing.settling import OutcomeUnknown
-from application.ports import EventLog, LogUnavailable, Recorded, VersionConflict
+from application.ports.log import EventLog, LogUnavailable, Recorded, VersionConflict
 from domain.aggregate import Aggregate
 from tests.contracts.event_log import OPERATOR
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from application.ports import Recorded
+from application.ports.log import Recorded
 from domain.execution import Execution
 from ops.cli.access import workers
 from ops.loading import load

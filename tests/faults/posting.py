@@ -14,7 +14,7 @@ import msgspec
 
 from adapters.mongo.read_models.read_models import MongoTasks
 from application.backlog import Backlog
-from application.ports import Recorded
+from application.ports.log import Recorded
 from domain.execution import Execution
 from ops.cli.access import workers
 from ops.loading import load

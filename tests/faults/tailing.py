@@ -9,7 +9,7 @@ from pathlib import Path
 from adapters.mongo.connection import connect
 from adapters.mongo.log.journal import Journal
 from adapters.mongo.log.log import MongoEventLog
-from application.ports import LogUnavailable, Recorded
+from application.ports.log import LogUnavailable, Recorded
 from tests.faults.history import Notes, seen
 
 PAGE = 100

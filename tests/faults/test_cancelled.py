@@ -22,7 +22,7 @@ from adapters.bubblewrap.cgroups import find_cgroups
 from adapters.redis.channels import output_of as output_key_of
 from adapters.redis.live_output import KEPT_SECONDS
 from application.frames import decode_frames, one_stream
-from application.ports import STDOUT
+from application.ports.sandbox import STDOUT
 from domain.execution import Execution, Status
 from domain.saga import Saga, saga_of
 from ops.containers.workers import Workers

@@ -12,7 +12,7 @@ import pytest
 
 from application.executions import LimitWishes
 from application.frames import decode_frames, one_stream
-from application.ports import STDOUT
+from application.ports.sandbox import STDOUT
 from domain.execution import Status
 from tests.faults.processes import Program, wait_until
 from tests.faults.test_saga_kill import Partly, by_operator

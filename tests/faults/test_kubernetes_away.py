@@ -16,7 +16,7 @@ from adapters.kubernetes.mirror import Mirror
 from adapters.kubernetes.namespace import Ceiling
 from adapters.kubernetes.pod import LABEL, STATE, pod_of
 from adapters.supervisor.build import build
-from application.ports import Job, SandboxUnreachable
+from application.ports.sandbox import Job, SandboxUnreachable
 from domain.execution import Limits
 from tests.cluster.door import door_to
 from tests.cluster.image import ROWS

@@ -17,7 +17,7 @@ from adapters.supervisor.build import build
 from application import executor
 from application.executions import LimitWishes
 from application.orchestrator import created, sandbox_of
-from application.ports import Task, TaskKind
+from application.ports.work import Task, TaskKind
 from domain.execution import Execution, Limits, Outcome, Status
 from ops.cli.access import workers
 from ops.containers.workers import Workers

@@ -15,7 +15,8 @@ import pytest
 from application.executions import RunRequest
 from application.frames import decode_frames, one_stream
 from application.orchestrator import sandbox_of
-from application.ports import STDOUT, Context
+from application.ports.log import Context
+from application.ports.sandbox import STDOUT
 from domain.execution import Execution, ExecutionEnded, Status
 from domain.saga import Saga, saga_of
 from ops.store import ADMIN

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from application.ports import Job
+from application.ports.sandbox import Job
 from domain.execution import Execution
 from domain.saga import Saga
 from ops.cli.access import workers

@@ -17,7 +17,7 @@ from adapters.mongo.connection import connect
 from adapters.mongo.log.journal import Journal
 from adapters.mongo.log.log import MongoEventLog
 from adapters.mongo.writing import handover, leadership, tail
-from application.ports import LogUnavailable, StreamNotFound, VersionConflict
+from application.ports.log import LogUnavailable, StreamNotFound, VersionConflict
 from domain.user import User
 from tests.contracts.event_log import NOON, new_user
 from tests.faults.history import Notes, save

@@ -14,7 +14,7 @@ import pytest
 from adapters.mongo.commits import envelope
 from adapters.mongo.commits.commits import Line
 from application.executions import id_of
-from application.ports import Context
+from application.ports.log import Context
 from domain.execution import Execution, Limits
 from ops.containers.workers import Workers
 from tests.faults.checker import container_of

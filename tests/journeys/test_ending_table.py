@@ -19,7 +19,7 @@ from adapters.supervisor.records import HEAD
 from application import deadlines
 from application.deadlines import Deadlines
 from application.orchestrator import created, sandbox_of
-from application.ports import Task, TaskKind
+from application.ports.work import Task, TaskKind
 from domain.execution import Execution, Status
 from domain.queue import Waiting
 from ops.cli.access import workers

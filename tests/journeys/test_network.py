@@ -13,7 +13,7 @@ import pytest
 
 from adapters.bubblewrap import BubblewrapSandbox
 from adapters.bubblewrap.catalogue import installed
-from application.ports import Job
+from application.ports.sandbox import Job
 from domain.execution import Limits
 from tests.contracts.running import output
 from tests.journeys.conftest import execute, follow, output_of, result_of

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.ports import Followed, Recorded, TaskKind
+from application.ports.log import Recorded
+from application.ports.work import Followed, TaskKind
 from application.queue import Hint
 from domain.execution import Execution, Limits, Outcome, Status
 from domain.queue import Waiting

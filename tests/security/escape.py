@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.ports import STDERR, Frame, Job, Runtime, Sandbox
+from application.ports.sandbox import STDERR, Frame, Job, Runtime, Sandbox
 from domain.execution import Limits, Status
 from tests.contracts.running import outcome, output
 

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from adapters.bubblewrap import BubblewrapSandbox
 from adapters.bubblewrap.catalogue import installed
-from application.ports import STDERR, Frame, Job
+from application.ports.sandbox import STDERR, Frame, Job
 from domain.execution import Limits, Status
 from tests.contracts.running import outcome, output
 from tests.security.room import Room

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.supervisor.build import find_compiler
 from adapters.supervisor.records import HEAD, KIND_RESEND, KIND_RESENT, KIND_TAKEN, encode_job, read_frames
-from application.ports import Job, Runtime
+from application.ports.sandbox import Job, Runtime
 from domain.execution import Limits
 
 SANITIZERS = ("-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fno-sanitize-recover=all")

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.bubblewrap import BubblewrapSandbox
 from adapters.network.proxy import CONNECTIONS
-from application.ports import STDERR, NetworkWithdrawn
+from application.ports.sandbox import STDERR, NetworkWithdrawn
 from domain.execution import Status
 from tests.contracts.running import outcome, output
 from tests.security.networked import ASK, ASK_EACH, PORT, Runs

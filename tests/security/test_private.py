@@ -17,7 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from adapters.kafka.topics import EVENTS
 from adapters.mongo.secrets.keyring import Keyring
-from application.ports import WrongMasterKey
+from application.ports.seals import WrongMasterKey
 from ops.containers.workers import Workers
 from tests.faults.checker import check_ledger, container_of
 from tests.journeys.conftest import execute, follow, output_of, result_of

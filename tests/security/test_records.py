@@ -22,7 +22,7 @@ from adapters.supervisor.records import (
     ending_where_garbled,
     read_frames,
 )
-from application.ports import Ended, Frame, Output, Started
+from application.ports.sandbox import Ended, Frame, Output, Started
 from domain.execution import Status
 
 numbers = st.integers(0, 2**64 - 1) | st.integers(0, 20) | st.sampled_from([2**63 - 1, 2**63, 253402300799999999])

@@ -24,7 +24,7 @@ from adapters.supervisor.records import (
     read_frames,
 )
 from adapters.supervisor.seen import Seen
-from application.ports import Ended, Output
+from application.ports.sandbox import Ended, Output
 from domain.execution import Status
 from tests.security.supervising import BASH, NO_LEAKS, Kept, frames_of, job, sandboxed, supervise
 

@@ -19,7 +19,7 @@ from adapters.supervisor.records import (
     encode_input,
     read_frames,
 )
-from application.ports import Ended, Output, Started
+from application.ports.sandbox import Ended, Output, Started
 from domain.execution import Status
 from tests.security.supervising import Kept, job
 

@@ -8,7 +8,7 @@ from typing import Any
 from pymongo.database import Database
 
 from adapters.mongo.connection import durable
-from application.ports import ContentUnreadable
+from application.ports.seals import ContentUnreadable
 
 
 class ContentMissing(ContentUnreadable):

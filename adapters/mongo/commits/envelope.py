@@ -14,7 +14,7 @@ from eventsourcing.utils import get_topic
 
 from adapters.mongo.commits.commits import Line
 from adapters.mongo.commits.payloads import Payload
-from application.ports import Context, Recorded, UnknownEventType, Unreadable, UnreadableEvent
+from application.ports.log import Context, Recorded, UnknownEventType, Unreadable, UnreadableEvent
 from domain.aggregate import Aggregate
 from domain.events import AGGREGATES, EVENTS
 

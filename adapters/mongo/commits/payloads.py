@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from eventsourcing.domain import AggregateCreated, CanMutateAggregate
 
-from application.ports import NewerSchema, UnreadableEvent
+from application.ports.log import NewerSchema, UnreadableEvent
 from domain.aggregate import Aggregate
 
 _LIBRARY_FIELDS = frozenset(field.name for field in dataclasses.fields(AggregateCreated))

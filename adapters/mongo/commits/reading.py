@@ -17,7 +17,7 @@ from pymongo.collection import Collection
 
 from adapters.mongo.commits import quick
 from adapters.mongo.commits.commits import MAX_EVENTS, Document, Line, Placed, key
-from application.ports import LogDamaged
+from application.ports.log import LogDamaged
 
 LANE_WINDOW = 4_096
 """How many positions one query for a lane spans at first."""

@@ -11,7 +11,7 @@ from adapters.mongo.commits import envelope
 from adapters.mongo.commits.commits import MAX_EVENTS, Line, key
 from adapters.mongo.commits.envelope import Envelope, payload_of
 from application.ledger import Finding, Flaw, sealed_in
-from application.ports import NewerSchema, UnknownEventType, UnreadableEvent
+from application.ports.log import NewerSchema, UnknownEventType, UnreadableEvent
 from domain.aggregate import Aggregate
 from domain.events import AGGREGATES
 from domain.sealed import Sealed

@@ -17,7 +17,8 @@ from adapters.mongo.log.journal import Journal
 from adapters.mongo.secrets.keys import DataKeys
 from application.ledger import Entry, Finding, Flaw, Selection, Statistics, Tally
 from application.moments import in_calendar
-from application.ports import ContentUnreadable, UnreadableEvent
+from application.ports.log import UnreadableEvent
+from application.ports.seals import ContentUnreadable
 from application.progress import Tell, tell_nobody
 from domain.sealed import Sealed
 

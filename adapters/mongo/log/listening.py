@@ -5,7 +5,7 @@ from threading import Event
 
 from adapters.mongo.commits import envelope
 from adapters.mongo.log.journal import Journal
-from application.ports import Recorded, UnreadableEvent
+from application.ports.log import Recorded, UnreadableEvent
 
 LOOK_SECONDS = 1.0
 

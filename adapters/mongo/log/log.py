@@ -14,7 +14,7 @@ from adapters.mongo.log.journal import Journal
 from adapters.mongo.log.memory import Memory, OwnLanes
 from adapters.mongo.store import Store
 from adapters.mongo.writing import settling
-from application.ports import (
+from application.ports.log import (
     Context,
     LogUnavailable,
     OutcomeUnknown,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from threading import Lock
 from uuid import UUID
 
-from application.ports import Recorded, Unreadable
+from application.ports.log import Recorded, Unreadable
 
 MAX_STREAMS = 1_024
 

@@ -12,7 +12,7 @@ from adapters.mongo.commits.commits import Placed
 from adapters.mongo.connection import Document, durable, reachable
 from adapters.mongo.log.journal import Journal
 from application.outlets import Mark, Selected, SelectedPage, Stopped
-from application.ports import UnreadableEvent
+from application.ports.log import UnreadableEvent
 from domain.replay import Selection
 
 

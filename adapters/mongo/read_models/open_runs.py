@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from adapters.mongo.read_models.read_models import MongoReadModels
-from application.ports import Followed
+from application.ports.work import Followed
 from domain.queue import Waiting
 from projections import execution_history, execution_status
 from projections.execution_history import ExecutionRow

@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from adapters.mongo.connection import durable, on_primary, reachable
 from adapters.mongo.secrets.sealing import seal, unseal
 from adapters.secrets.master_keys import BYTES, MasterKeys, key_id
-from application.ports import ContentUnreadable, WrongMasterKey
+from application.ports.seals import ContentUnreadable, WrongMasterKey
 
 Document = dict[str, Any]
 

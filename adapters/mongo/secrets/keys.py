@@ -14,7 +14,8 @@ from pymongo.errors import DuplicateKeyError
 from adapters.mongo.connection import durable, on_primary, reachable
 from adapters.mongo.secrets.keyring import Keyring, MasterKey, binding_of
 from adapters.secrets.master_keys import BYTES
-from application.ports import ContentUnreadable, Erased, LogUnavailable, WrongMasterKey
+from application.ports.log import LogUnavailable
+from application.ports.seals import ContentUnreadable, Erased, WrongMasterKey
 
 CACHE_SECONDS = 5.0
 """How long an opened key may be used; after that a key erased by another process is forgotten here too."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from pymongo.database import Database
 
 from adapters.mongo.connection import Document, durable, reachable
-from application.ports import Session
+from application.ports.people import Session
 
 
 class MongoCredentials:

@@ -1,0 +1,1 @@
+"""What the application asks of the outside. Adapters implement these; nothing here knows how."""
