@@ -13,7 +13,8 @@ from api.messages import answer, body, field_error
 from api.openapi import Description, describe
 from api.problems import FieldError, ProblemDetails, details_of
 from api.sessions import context, current_account
-from application.executions import BATCH_RUNS, Accepted, RunRequest
+from application.executions import BATCH_RUNS, Accepted
+from application.run_requests import RunRequest
 from application.sizes import spelled_in
 from domain.aggregate import DomainError
 

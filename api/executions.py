@@ -21,11 +21,12 @@ from api.views import Cancelled, ExecutionDetail, ExecutionPage, Timeline, detai
 from api.waiting import until
 from application import environment
 from application.accounts import Account
-from application.executions import Accepted, RunRequest
+from application.executions import Accepted
 from application.frames import STREAMS, decode_frames, one_stream
 from application.moments import position_of
 from application.ports.log import LAST_POSITION, Recorded, StreamNotFound
 from application.ports.seals import ContentUnreadable, Erased, Seals
+from application.run_requests import RunRequest
 from domain.execution import Execution
 from domain.sealed import Sealed
 from domain.user import Role

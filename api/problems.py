@@ -8,19 +8,14 @@ import msgspec
 from application.accounts import NotLoggedIn, WeakPassword, WrongLogin
 from application.allowance import TooManyRuns
 from application.environment import EnvironmentRefused
-from application.executions import (
-    InvalidRequest,
-    KeyReused,
-    LimitAboveCeiling,
-    NetworkNotGranted,
-    TooLarge,
-    UnknownLanguage,
-)
+from application.executions import KeyReused, NetworkNotGranted
+from application.languages import UnknownLanguage
 from application.moments import NoSuchMoment
 from application.outlets import TargetMisnamed, TargetRefused
 from application.ports.log import LogUnavailable, StreamNotFound, UnreadableEvent, VersionConflict
 from application.ports.seals import ContentUnreadable, Erased, WrongMasterKey
 from application.read_models import UnknownReadModel
+from application.run_requests import InvalidRequest, LimitAboveCeiling, TooLarge
 from application.selection import SelectionRefused
 from domain.dead_letter import ReasonMissing
 from domain.execution import ExecutionEnded, NoLongerWaiting, NotEnded

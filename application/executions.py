@@ -2,48 +2,28 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated
 from uuid import UUID, uuid5
 
 import msgspec
-from msgspec import Meta
 
 from application import environment
 from application.allowance import Allowance
 from application.handler import change
+from application.languages import runtime_of
 from application.ports.log import Context, EventLog, Recorded, VersionConflict
-from application.ports.sandbox import Runtime, Runtimes
+from application.ports.sandbox import Runtimes
 from application.ports.seals import Seals
 from application.ports.surroundings import Ids
-from application.sizes import spelled, spelled_in
+from application.run_requests import LimitWishes, RunRequest, canonical, check, contents
 from domain.aggregate import DomainError
 from domain.execution import Execution, Limits
 from domain.sealed import Sealed
-from domain.standard_input import BYTES
 
-SCRIPT_CHARACTERS = 50_000
 BATCH_RUNS = 50
 """So many fit into one commit, whatever is asked for."""
 
 _KEYS = UUID("6f1c9a52-4d1e-5b0e-9d0a-8d4b5a4f2f10")
 """The namespace in which an idempotency key becomes an execution's id."""
-
-
-class UnknownLanguage(DomainError):
-    """This language, or this version of it, cannot run here."""
-
-
-class TooLarge(DomainError):
-    """A part of the request is larger than allowed."""
-
-
-class LimitAboveCeiling(DomainError):
-    """A limit is above what this installation allows."""
-
-    def __init__(self, limit: str, value: float, ceiling: float) -> None:
-        told = spelled if limit.endswith("_bytes") else str
-        super().__init__(f"limits.{limit} is {told(value)}; at most {told(ceiling)} is allowed here.")
-        self.limit = limit
 
 
 class NetworkNotGranted(DomainError):
@@ -52,48 +32,6 @@ class NetworkNotGranted(DomainError):
 
 class KeyReused(DomainError):
     """This Idempotency-Key was used for another request; send a new key with a new request."""
-
-
-class InvalidRequest(DomainError):
-    """A part of the request is not what it may be."""
-
-
-class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What somebody wants to run."""
-
-    language: str
-    script: Annotated[str, Meta(description=f"at most {SCRIPT_CHARACTERS:,} characters")]
-    version: Annotated[str, Meta(min_length=1)] | None = None
-    stdin: Annotated[str, Meta(description=f"at most {BYTES:,} bytes of UTF-8")] | None = None
-    limits: "LimitWishes | None" = None
-    env: (
-        Annotated[
-            dict[str, str],
-            Meta(description=f"at most {environment.VARIABLES} variables, {environment.BYTES:,} bytes in all"),
-        ]
-        | None
-    ) = None
-    stdin_open: Annotated[bool, Meta(description="Whether more may follow `stdin` while it runs.")] = False
-    network: Annotated[bool, Meta(description="reach the hosts that GET /k8s-limits names; else none")] = False
-
-
-class LimitWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Limits other than the default ones; times in seconds, sizes in bytes, cpus in cores."""
-
-    wall_seconds: Annotated[float, Meta(gt=0)] | None = None
-    cpus: Annotated[float, Meta(ge=0.01)] | None = None
-    memory_bytes: Annotated[int, Meta(ge=16 * 1024 * 1024)] | None = None
-    pids: Annotated[int, Meta(ge=1)] | None = None
-    output_bytes: Annotated[int, Meta(ge=1)] | None = None
-    disk_bytes: Annotated[int, Meta(ge=64 * 1024)] | None = None
-
-    def within(self, defaults: Limits, ceilings: Limits) -> Limits:
-        """The limits of the run. Raises LimitAboveCeiling."""
-        wishes = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
-        for name, value in wishes.items():
-            if value > getattr(ceilings, name):
-                raise LimitAboveCeiling(name, value, getattr(ceilings, name))
-        return msgspec.structs.replace(defaults, **wishes)
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -176,8 +114,8 @@ class Executions:
         return change(self._log, context, Execution, execution, lambda run: run.prioritize(priority, context.at))[1]
 
     def _requested(self, context: Context, owner: UUID, request: RunRequest, key: str | None) -> Accepted | Execution:
-        _check(request)
-        return self._once(owner, key, _canonical(request), partial(self._decide, context, owner, request))
+        check(request)
+        return self._once(owner, key, canonical(request), partial(self._decide, context, owner, request))
 
     def _or_refusal(
         self, context: Context, owner: UUID, request: RunRequest, key: str | None
@@ -209,7 +147,7 @@ class Executions:
             return _answer_again(self._log.history(run.id), run.fingerprint)
 
     def _repeat(self, context: Context, ended: Execution, execution: UUID, fingerprint: str) -> Execution:
-        self._runtime(ended.language, ended.language_version)
+        runtime_of(self._runtimes, ended.language, ended.language_version)
         LimitWishes(**msgspec.structs.asdict(ended.limits)).within(self._defaults, self._ceilings)
         self._check_network(ended.network)
         return ended.again(execution, fingerprint, context.at, self._read_by(ended))
@@ -223,12 +161,6 @@ class Executions:
         pieces = [self._seals.open(piece) for piece in (ended.stdin, *given) if piece]
         return self._seals.seal(ended.owner, b"".join(pieces))
 
-    def _runtime(self, language: str, version: str | None) -> Runtime:
-        found = self._runtimes.find(language, version)
-        if found is None:
-            raise UnknownLanguage(_why_not(language, version, self._runtimes.versions(language)))
-        return found
-
     def _check_network(self, is_asked_for: bool) -> None:
         if is_asked_for and not self._grants_network:
             raise NetworkNotGranted
@@ -236,9 +168,9 @@ class Executions:
     def _decide(
         self, context: Context, owner: UUID, request: RunRequest, execution: UUID, fingerprint: str
     ) -> Execution:
-        script, stdin = _contents(request)
+        script, stdin = contents(request)
         self._check_network(request.network)
-        runtime = self._runtime(request.language, request.version)
+        runtime = runtime_of(self._runtimes, request.language, request.version)
         return Execution(
             id=execution,
             owner=owner,
@@ -255,50 +187,9 @@ class Executions:
         )
 
 
-def _why_not(language: str, version: str | None, versions: Mapping[str, str | None]) -> str:
-    """Why this cannot run here and what to do, from all versions of the language with why not."""
-    wanted = " ".join(filter(None, [language, version]))
-    can_run = [one for one, why_not in versions.items() if why_not is None]
-    reason = versions.get(["", *versions][-1] if version is None else version)
-    ways = [
-        *(["Install it for all users"] if reason else []),
-        *([f"ask for {language} {can_run[-1]}"] if can_run else []),
-        "see what can run by `runledger runtimes list` or GET /api/v1/runtimes",
-    ]
-    why = reason or f"there is no such {'version' if versions else 'language'}."
-    way = ", or ".join(ways)
-    return f"{wanted!r} cannot run here: {why} {way[0].upper()}{way[1:]}."
-
-
-def _check(request: RunRequest) -> None:
-    """What comes as JSON was checked on its way in; this is for every other way."""
-    try:
-        msgspec.convert(msgspec.to_builtins(request), RunRequest)
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(spelled_in(error)) from error
-
-
-def _canonical(request: RunRequest) -> bytes:
-    """What a key is bound to: without what is not asked for and was not there at first, for keys of that time."""
-    fields = msgspec.to_builtins(request)
-    for name in ("env", "stdin_open", "network"):
-        if not getattr(request, name):
-            del fields[name]
-    return msgspec.json.encode(fields, order="deterministic")
-
-
 def id_of(owner: UUID, key: str) -> UUID:
     """The run that this person's requests with this idempotency key mean."""
     return uuid5(_KEYS, f"{owner}:{key}")
-
-
-def _contents(request: RunRequest) -> tuple[bytes, bytes]:
-    if len(request.script) > SCRIPT_CHARACTERS:
-        raise TooLarge(f"The script has {len(request.script):,} characters; at most {SCRIPT_CHARACTERS:,} are allowed.")
-    stdin = (request.stdin or "").encode()
-    if len(stdin) > BYTES:
-        raise TooLarge(f"stdin has {len(stdin):,} bytes; at most {BYTES:,} are allowed.")
-    return request.script.encode(), stdin
 
 
 def _answer_again(earlier: Sequence[Recorded], fingerprint: str) -> Accepted:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from application.executions import LimitWishes
+    from application.run_requests import LimitWishes
 
 OPTIONS = {
     "wall_seconds": "--timeout",
@@ -45,7 +45,7 @@ Disk = Annotated[int | None, _size("Of each folder that it may write to; at leas
 
 def wishes(**limits: float | None) -> "LimitWishes | None":
     """None where nothing but the default limits is asked for."""
-    from application.executions import LimitWishes  # noqa: PLC0415
+    from application.run_requests import LimitWishes  # noqa: PLC0415
 
     given = {name: value for name, value in limits.items() if value is not None}
     return LimitWishes(**given) if given else None  # type: ignore[arg-type]  # checked when the run is requested

@@ -15,7 +15,7 @@ from ops.cli.limits import Cpus, Disk, Memory, Output, Pids, Timeout, in_options
 from ops.cli.output import NOT_RUN, AsJson, Failed, Unwritten, print_json, print_line, say
 
 if TYPE_CHECKING:
-    from application.executions import RunRequest
+    from application.run_requests import RunRequest
     from ops.containers.api import Api
     from ops.containers.core import Core
 
@@ -104,7 +104,7 @@ async def _follow(container: "Api", request: "RunRequest", as_json: bool, is_liv
 
 
 def _request(file: str, language: str | None, stdin: str | None, env: Sequence[str], is_live: bool) -> "RunRequest":
-    from application.executions import RunRequest  # noqa: PLC0415
+    from application.run_requests import RunRequest  # noqa: PLC0415
 
     if file == "-" and stdin == "-":
         raise Failed("The script and its stdin cannot both come from stdin; name a file for one of them.", code=2)
@@ -148,8 +148,8 @@ def _is_text(content: bytes) -> bool:
 
 
 def _accept(container: "Core", request: "RunRequest") -> UUID:
-    from application.executions import InvalidRequest  # noqa: PLC0415
     from application.ports.log import LogUnavailable  # noqa: PLC0415
+    from application.run_requests import InvalidRequest  # noqa: PLC0415
     from domain.aggregate import DomainError  # noqa: PLC0415
     from ops.store import ADMIN  # noqa: PLC0415
 

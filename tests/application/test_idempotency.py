@@ -2,14 +2,14 @@
 
 import pytest
 
-from application.executions import LimitWishes, RunRequest, _canonical
+from application.run_requests import LimitWishes, RunRequest, canonical
 
 FIRST = b'{"language":"python","limits":null,"script":"print(1)","stdin":null,"version":null}'
 
 
 @pytest.mark.parametrize("later", [{}, {"env": None}, {"env": {}}, {"stdin_open": False}], ids=str)
 def test_a_request_without_what_came_later_is_what_it_was(later):
-    assert _canonical(RunRequest("python", "print(1)", **later)) == FIRST
+    assert canonical(RunRequest("python", "print(1)", **later)) == FIRST
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ def test_a_request_without_what_came_later_is_what_it_was(later):
     ids=str,
 )
 def test_whatever_is_asked_for_is_a_part_of_it(more):
-    assert _canonical(RunRequest("python", "print(1)", **more)) != FIRST
+    assert canonical(RunRequest("python", "print(1)", **more)) != FIRST

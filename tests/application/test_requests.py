@@ -2,17 +2,18 @@
 
 import pytest
 
-from application.executions import RunRequest, _canonical, _why_not
+from application.languages import why_not
+from application.run_requests import RunRequest, canonical
 
 
 def test_a_key_is_bound_to_the_same_bytes_as_before_there_were_variables_and_network():
     plain = b'{"language":"python","limits":null,"script":"x","stdin":null,"version":null}'
-    assert _canonical(RunRequest("python", "x")) == plain
-    assert _canonical(RunRequest("python", "x", env={}, network=False)) == plain
+    assert canonical(RunRequest("python", "x")) == plain
+    assert canonical(RunRequest("python", "x", env={}, network=False)) == plain
 
 
 def test_and_to_variables_and_network_where_they_are_asked_for():
-    asked = _canonical(RunRequest("python", "x", env={"A": "1"}, network=True))
+    asked = canonical(RunRequest("python", "x", env={"A": "1"}, network=True))
     assert b'"env":{"A":"1"}' in asked
     assert b'"network":true' in asked
 
@@ -23,4 +24,4 @@ def test_and_to_variables_and_network_where_they_are_asked_for():
 )
 def test_a_language_that_is_not_installed_says_why_also_where_no_version_is_named(version: str | None, reason: str):
     missing = {"1.21": "Go 1.21 is not there.", "1.22": "Go 1.22 is not there."}
-    assert f"cannot run here: {reason} " in _why_not("go", version, missing)
+    assert f"cannot run here: {reason} " in why_not("go", version, missing)

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from application.executions import LimitWishes
 from application.frames import decode_frames, one_stream
 from application.ports.sandbox import STDOUT
+from application.run_requests import LimitWishes
 from domain.execution import Status
 from tests.faults.processes import Program, wait_until
 from tests.faults.test_saga_kill import Partly, by_operator

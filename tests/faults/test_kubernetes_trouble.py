@@ -15,9 +15,9 @@ from adapters.kubernetes.namespace import RBAC, prepare, token
 from adapters.kubernetes.pod import LABEL, NOBODY
 from adapters.supervisor.build import build
 from application import executor
-from application.executions import LimitWishes
 from application.orchestrator import created, sandbox_of
 from application.ports.work import Task, TaskKind
+from application.run_requests import LimitWishes
 from domain.execution import Execution, Limits, Outcome, Status
 from ops.cli.access import workers
 from ops.containers.workers import Workers

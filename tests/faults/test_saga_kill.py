@@ -12,11 +12,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.executions import RunRequest
 from application.frames import decode_frames, one_stream
 from application.orchestrator import sandbox_of
 from application.ports.log import Context
 from application.ports.sandbox import STDOUT
+from application.run_requests import RunRequest
 from domain.execution import Execution, ExecutionEnded, Status
 from domain.saga import Saga, saga_of
 from ops.store import ADMIN

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from adapters.embedded.server import free_port
-from application.executions import LimitWishes
+from application.run_requests import LimitWishes
 from ops.cli.limits import OPTIONS
 from tests.journeys.conftest import execute, result_of
 from tests.system import CLI, System, running_on
