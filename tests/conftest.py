@@ -20,5 +20,17 @@ freezegun.configure(extend_ignore_list=["kubernetes"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first, so that nobody is left to work alone in the end."""
-    items.sort(key=lambda item: "faults" not in item.path.parts)
+    """A file stays in one process, and so do all that need Kubernetes: a second node would cost more than it saves.
+
+    What takes longest comes first, so that nobody is left to work alone in the end.
+    """
+    on_a_cluster = {item.path for item in items if _needs_kubernetes(item)}
+    items.sort(key=lambda item: (item.path not in on_a_cluster, "faults" not in item.path.parts))
+    for item in items:
+        group = "kubernetes" if item.path in on_a_cluster else item.path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _needs_kubernetes(item: pytest.Item) -> bool:
+    """A file whose tests ask for it only when they run says so itself."""
+    return "real_kubernetes" in getattr(item, "fixturenames", ()) or item.get_closest_marker("xdist_group") is not None
