@@ -86,6 +86,18 @@ class System:
         assert found is not None
         return found
 
+    @contextmanager
+    def without(self, *workers: str) -> Iterator[None]:
+        """These processes stand still meanwhile."""
+        pids = [self.running.processes[worker] for worker in workers]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
     def cli(
         self, *arguments: object, more: Mapping[str, str] = MappingProxyType({}), **options: Any
     ) -> subprocess.CompletedProcess[bytes]:

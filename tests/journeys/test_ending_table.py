@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from typing import Any
@@ -68,18 +68,6 @@ class Case:
             printed = self.process.stdout.read()
         return json.loads(printed), self.process.returncode
 
-    @contextmanager
-    def without(self, *names: str) -> Iterator[None]:
-        """These workers stand still meanwhile."""
-        pids = [self.system.running.processes[name] for name in names]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
-
     def is_over(self, run: UUID, look: Callable[[], None]) -> bool:
         """After somebody has looked."""
         look()
@@ -103,7 +91,7 @@ def cancel_running(case: Case) -> None:
 
 
 def cancel_waiting(case: Case) -> None:
-    with case.without("saga"):
+    with case.system.without("saga"):
         run = case.begin(Status.QUEUED)
         assert case.api.post(f"/executions/{run}/cancel").status_code == 202
 
@@ -116,31 +104,31 @@ def kill_the_keeper(case: Case) -> None:
 
 def let_the_sandbox_vanish(case: Case) -> None:
     run = case.begin(Status.RUNNING)
-    with case.without("monitor", "results"):
+    with case.system.without("monitor", "results"):
         case.parts.sandbox().remove(sandbox_of(run))
         wait_until(lambda: case.is_over(run, case.parts.reconciler().end_lost), "that it is found lost")
 
 
 def hear_nothing(case: Case) -> None:
     run = case.begin(Status.RUNNING)
-    with case.without("monitor", "results"):
+    with case.system.without("monitor", "results"):
         case.let_time_pass(run)
     case.parts.sandbox().remove(sandbox_of(run))
 
 
 def start_nothing_in_time(case: Case) -> None:
-    with case.without("executor"):
+    with case.system.without("executor"):
         case.let_time_pass(case.begin(Status.STARTING))
 
 
 def wait_in_vain(case: Case) -> None:
-    with case.without("saga"):
+    with case.system.without("saga"):
         case.let_it_wait(case.begin(Status.QUEUED))
 
 
 def garble_what_it_wrote(case: Case) -> None:
     """From outside, as nobody inside can write a record, and before anybody collects it."""
-    with case.without("results"):
+    with case.system.without("results"):
         run = case.begin(Status.RUNNING)
         with (case.system.data / "sandboxes" / sandbox_of(run) / "spool").open("r+b") as spool:
             spool.write(HEAD.pack(0, NO_KIND, 0, 0))
@@ -149,7 +137,7 @@ def garble_what_it_wrote(case: Case) -> None:
 
 def miss_what_makes_sandboxes(case: Case) -> None:
     """Another executor is the first to see it, one that has no bubblewrap."""
-    with case.without("executor"):
+    with case.system.without("executor"):
         run = case.begin(Status.STARTING)
         cause = created(case.parts.log(), run)
         case.patch.setenv("PATH", "/nowhere")
@@ -171,7 +159,7 @@ def kill_inside(case: Case) -> None:
 
 def lower_a_ceiling(case: Case) -> None:
     """Another saga worker is the first to choose it, one with a lower ceiling."""
-    with case.without("saga"):
+    with case.system.without("saga"):
         case.begin(Status.QUEUED)
         strict = workers(load({"RUNLEDGER_DATA": str(case.system.data), "RUNLEDGER_MAX_WALL_SECONDS": "50"}))
         strict.queue().look()

@@ -1,11 +1,8 @@
 """Workers with a mistake in their code, beside those of `up`: what cannot be folded waits, and nothing else does."""
 
 import json
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -33,19 +30,6 @@ def api(system) -> Iterator[httpx.Client]:
     client.close()
 
 
-@contextmanager
-def held(system: System, *workers: str) -> Iterator[None]:
-    """These workers of `up` stand still."""
-    pids = [system.running.processes[worker] for worker in workers]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
 def listed(api: httpx.Client) -> dict[str, str]:
     return {item["id"]: item["status"] for item in api.get("/executions").json()["items"]}
 
@@ -67,7 +51,7 @@ def check_mended(system: System, api: httpx.Client, run: str) -> None:
 
 
 def test_only_the_stream_of_a_poison_event_waits_and_a_retry_folds_it_in_order_once_the_code_is_mended(system, api):
-    with held(system, "projections", "deadletters"), program("poisoned", system.data):
+    with system.without("projections", "deadletters"), program("poisoned", system.data):
         poisoned, other = execute(api, "echo 1", "bash"), execute(api, "print(1)")
         assert result_of(api, poisoned)["status"] == result_of(api, other)["status"] == "succeeded"
         wait_until(lambda: len(asked(system, "dlq", "list")) == EVENTS_OF_A_RUN, "the whole run parked")
@@ -83,7 +67,7 @@ def test_only_the_stream_of_a_poison_event_waits_and_a_retry_folds_it_in_order_o
         asked(system, "dlq", "retry", "--all")
         wait_until(lambda: row(system, HISTORY)["lag"] == 0, "the retry folded")
         assert [letter["version"] for letter in asked(system, "dlq", "list")] == [1, 2, 3, 4]
-    with held(system, "deadletters"):
+    with system.without("deadletters"):
         asked(system, "dlq", "retry", letters[0]["id"])
         check_mended(system, api, poisoned)
         assert retries(system) == ["operator", "operator"]
@@ -91,7 +75,7 @@ def test_only_the_stream_of_a_poison_event_waits_and_a_retry_folds_it_in_order_o
 
 def test_what_could_be_folded_by_now_is_retried_without_anybody_asking(system, api):
     before = len(retries(system))
-    with held(system, "projections", "deadletters"), program("poisoned", system.data):
+    with system.without("projections", "deadletters"), program("poisoned", system.data):
         poisoned = execute(api, "echo 2", "bash")
         result_of(api, poisoned)
         wait_until(lambda: len(asked(system, "dlq", "list")) == EVENTS_OF_A_RUN, "the whole run parked")
@@ -103,7 +87,7 @@ def test_what_could_be_folded_by_now_is_retried_without_anybody_asking(system, a
 
 
 def test_a_worker_for_one_read_model_folds_no_other_and_whoever_waits_for_it_is_told(system, api):
-    with held(system, "projections"):
+    with system.without("projections"):
         before = row(system, HISTORY)["position"]
         command = [CLI, "worker", "projections", "--only", STATUS]
         alone = subprocess.Popen(command, env=system.environment, stderr=subprocess.DEVNULL)
