@@ -26,7 +26,7 @@ run: setup
 test: check setup $(VENV)/browser $(VENV)/kafka $(VENV)/registry $(VENV)/languages $(VENV)/testsuite $(VENV)/kubernetes
 	cd webapp && npm test
 	$(BIN)/python -m pytest $(SINGLE)
-	$(BIN)/python -m pytest --ignore $(SINGLE) -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --ignore $(SINGLE) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed-dev webapp/node_modules/.package-lock.json
 	$(BIN)/ruff check

@@ -1,10 +1,15 @@
 """What holds for all tests."""
 
+import functools
 import logging
+import re
 import signal
+from pathlib import Path
+from typing import Any
 
 import freezegun
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ["tests.no_skips", "tests.system", "tests.real_registry", "tests.real_kubernetes"]
 
@@ -19,18 +24,27 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 freezegun.configure(extend_ignore_list=["kubernetes"])
 
 
+SHARED_NODE = re.compile(r"(?<!\.)\breal_kubernetes\b")
+"""The fixture, and not the module of that name, whose users start a node of their own."""
+
+
+@functools.cache
+def needs_kubernetes(file: Path) -> bool:
+    return bool(SHARED_NODE.search(file.read_text()))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays in one process, and so do all that need Kubernetes: a second node would cost more than it saves.
-
-    What takes longest comes first, so that nobody is left to work alone in the end.
-    """
-    on_a_cluster = {item.path for item in items if _needs_kubernetes(item)}
-    items.sort(key=lambda item: (item.path not in on_a_cluster, "faults" not in item.path.parts))
-    for item in items:
-        group = "kubernetes" if item.path in on_a_cluster else item.path.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+    """What takes longest comes first, so that nobody is left to work alone in the end."""
+    items.sort(key=lambda item: (not needs_kubernetes(item.path), "faults" not in item.path.parts))
 
 
-def _needs_kubernetes(item: pytest.Item) -> bool:
-    """A file whose tests ask for it only when they run says so itself."""
-    return "real_kubernetes" in getattr(item, "fixturenames", ()) or item.get_closest_marker("xdist_group") is not None
+class ByFile(LoadFileScheduling):
+    """A file stays in one process, and so do all that need Kubernetes: a second node would cost more than it saves."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "kubernetes" if needs_kubernetes(self.config.rootpath / file) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)

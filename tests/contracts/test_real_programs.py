@@ -22,8 +22,6 @@ from tests.contracts.running import MIB, outcome, output
 from tests.real_kafka import CACHE
 from tests.real_kubernetes import PLACE
 
-pytestmark = pytest.mark.xdist_group("kubernetes")
-
 PYTHON = ROWS[0]
 ENOUGH = Limits(wall_seconds=240, cpus=2, memory_bytes=1024 * MIB, disk_bytes=256 * MIB, pids=64)
 SCRIPT = "from test.libregrtest import main; main(['{name}'])"
