@@ -110,7 +110,7 @@ def test_one_of_each_is_stopped_and_goes_on_after_the_runs_have_ended(system, cl
 def test_an_executor_that_goes_on_when_the_run_has_ended_starts_no_script_again(system):
     armed = system.replace("executor", "SIGSTOP", "before the sandbox is made")
     runs = come_to(system, lambda: is_stopped(armed), "before the sandbox is made")
-    wait_until(lambda: all(has_long_ended(system.run(id)) for id in runs), "that the other one starts it")
+    wait_until(lambda: all(has_long_ended(system, id) for id in runs), "that the other one starts it")
     armed.resume()
     time.sleep(LATE_SECONDS)
     for id in runs:
