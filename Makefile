@@ -3,7 +3,7 @@
 # (they wait more than they work).
 
 PYTHON ?= python3
-WORKERS ?= 4
+WORKERS ?= 3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 # First and by itself: what it tests needs a process with one thread.

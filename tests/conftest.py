@@ -34,12 +34,8 @@ def needs_kubernetes(file: Path) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first; files of faults, which work hard, among files of contracts, which wait."""
-    places, last = {}, len(items)
-    for room, step in ("faults", 2), ("contracts", 1):
-        files = dict.fromkeys(item.path for item in items if room in item.path.parts)
-        places |= {file: number * step for number, file in enumerate(files)}
-    items.sort(key=lambda item: -1 if needs_kubernetes(item.path) else places.get(item.path, last))
+    """What takes longest comes first, so that nobody is left to work alone in the end."""
+    items.sort(key=lambda item: (not needs_kubernetes(item.path), "faults" not in item.path.parts))
 
 
 class ByFile(LoadFileScheduling):
