@@ -10,7 +10,7 @@ def spelled(size: float) -> str:
     """Such as `16777216 (16 MiB)`; what is less than a KiB stays as it is."""
     for unit, power in _POWERS.items():
         if size >= power:
-            return f"{size} ({round(size / power, 1):g} {unit})"
+            return f"{size} ({f'{size / power:,.1f}'.removesuffix('.0')} {unit})"
     return str(size)
 
 
