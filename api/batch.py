@@ -9,13 +9,12 @@ from quart import Blueprint, Response, request
 
 from api.crossing import backend, crossing
 from api.executions import EXAMPLE, KEY_MEANING
-from api.messages import answer, body, field_error
+from api.messages import answer, body, wrong
 from api.openapi import Description, describe
-from api.problems import FieldError, ProblemDetails, details_of
+from api.problems import ProblemDetails, details_of
 from api.sessions import context, current_account
 from application.executions import BATCH_RUNS, Accepted
 from application.run_requests import RunRequest
-from application.sizes import spelled_in
 from domain.aggregate import DomainError
 
 blueprint = Blueprint("batch", __name__, url_prefix="/api/v1")
@@ -76,11 +75,8 @@ def _read(item: msgspec.Raw) -> RunRequest | ProblemDetails:
     try:
         return msgspec.json.decode(item, type=RunRequest)
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
-        return _wrong(f"The item is not right: {spelled_in(error)}.", field_error(error))
-
-
-def _wrong(detail: str, error: FieldError) -> ProblemDetails:
-    return ProblemDetails("Unprocessable Entity", 422, detail, errors=[error])
+        detail, errors = wrong("The item", error)
+        return ProblemDetails("Unprocessable Entity", 422, detail, errors=errors)
 
 
 def _shown(item: Accepted | DomainError | RunRequest | ProblemDetails) -> BatchItem:

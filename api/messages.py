@@ -49,7 +49,7 @@ async def body(kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
-        raise Problem(422, f"The request is not right: {spelled_in(error)}.", [field_error(error)]) from None
+        raise Problem(422, *wrong("The request", error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         reason = HALF_A_PAIR if _has_half_a_pair(content) else error
         raise Problem(400, f"The body is not valid JSON: {reason}.") from None
@@ -76,12 +76,16 @@ def query(kind: type[T]) -> T:
     try:
         return msgspec.convert(dict(request.args), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Problem(422, f"The query string is not right: {error}.", [field_error(error)]) from None
+        raise Problem(422, *wrong("The query string", error)) from None
 
 
-def field_error(error: Exception) -> FieldError:
-    """What msgspec says of a value that is not right, with the field that it is about."""
+def wrong(subject: str, error: Exception) -> tuple[str, list[FieldError]]:
+    """What msgspec says of a subject that is not right, and the same of the field that it is about."""
     sentence = spelled_in(error)
+    return f"{subject} is not right: {sentence}.", [_field_error(sentence)]
+
+
+def _field_error(sentence: str) -> FieldError:
     found = _FIELD.match(sentence)
     path, detail = (found["path"], found["detail"]) if found else (None, sentence)
     named = _NAMED.search(detail)

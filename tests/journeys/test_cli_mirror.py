@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from typing import Any
 
 from ops.cli.access import core
 from ops.loading import load
@@ -11,6 +10,7 @@ from tests.contracts.feed import save_users
 from tests.faults.brokers import Mirrored, records_at
 from tests.faults.processes import wait_until
 from tests.journeys.conftest import execute, result_of
+from tests.journeys.test_cli_events import events
 from tests.system import System
 
 
@@ -48,12 +48,6 @@ def test_mirror_says_when_nobody_is_there_to_do_it(running_system, tmp_path):
     assert done.returncode == 1
     assert done.stderr == b"No relay is active. Start one: `runledger up`, or `runledger worker relay`.\n"
     container.journal().close()
-
-
-def events(system: System, *arguments: object) -> Any:
-    done = system.cli("events", *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def relay(system: System) -> dict:
